@@ -1,0 +1,32 @@
+# What to do with journey_stitch from a checkout. Nothing here touches a server that is running.
+
+PG_CONFIG ?= /usr/lib/postgresql/17/bin/pg_config
+DATA ?=
+MAPPING ?=
+KEEP ?=
+LAYER ?=
+export PG_CONFIG DATA MAPPING KEEP LAYER
+
+.DEFAULT_GOAL := help
+.PHONY: help setup install demo test lint clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Bring PostgreSQL 17, AGE, pg_cron, cargo-pgrx and what else is missing (Debian 12 and 13)
+	@.ci/setup
+
+install: ## Build with the release profile and install into the PostgreSQL of PG_CONFIG
+	cargo pgrx install --release --pg-config "$(PG_CONFIG)"
+
+demo: setup install ## Show the whole job on a throwaway cluster (KEEP=1; DATA=FILE.ndjson[.gz] MAPPING=FILE.sql)
+	@tests/demo/run.sh
+
+test: setup ## Run every layer of the tests (LAYER=lint|unit|pgrx|regress|isolation|cluster|demo: only that one)
+	@tests/run.sh
+
+lint: ## Check formatting, and clippy's lints as errors
+	@LAYER=lint tests/run.sh
+
+clean: ## Remove what the build made
+	cargo clean

@@ -1,0 +1,33 @@
+-- Rollups: kept by the stitcher in the transaction that stitches the events. Their rows are sets, so
+-- that distinct counts over any span of days are exact, and so that a merge can move a journey's activity.
+
+CREATE TABLE journey_stitch.activity (
+    starts_at  timestamptz NOT NULL,
+    chunk      bigint      NOT NULL,
+    project_id integer     NOT NULL,
+    identity   "char"      NOT NULL CHECK (identity IN ('u', 'j')),
+    grain      "char"      NOT NULL CHECK (grain IN ('d', 'h')),
+    event_type text        NOT NULL,
+    members    bytea       NOT NULL,
+    PRIMARY KEY (project_id, identity, grain, event_type, starts_at, chunk)
+) WITH (fillfactor = 70, toast_tuple_target = 8160);
+ALTER TABLE journey_stitch.activity ALTER COLUMN members SET STORAGE EXTERNAL;
+COMMENT ON TABLE journey_stitch.activity IS
+    'Who was active when: for each day and half hour (UTC) the set of users and the set of journeys, of all events and of each event type.';
+COMMENT ON COLUMN journey_stitch.activity.identity IS 'u: users (users.id). j: present journeys (journeys.id).';
+COMMENT ON COLUMN journey_stitch.activity.grain IS 'd: a UTC day. h: half an hour, for the days of other time zones.';
+COMMENT ON COLUMN journey_stitch.activity.event_type IS 'The event type; '''' for all types together.';
+COMMENT ON COLUMN journey_stitch.activity.chunk IS 'Member id / 65,536, so that a batch rewrites only small rows.';
+COMMENT ON COLUMN journey_stitch.activity.members IS
+    'The set of member ids (their low 32 bits) of the chunk, in the portable format of roaring bitmaps.';
+
+CREATE TABLE journey_stitch.event_counts (
+    starts_at  timestamptz NOT NULL,
+    events     bigint      NOT NULL,
+    project_id integer     NOT NULL,
+    grain      "char"      NOT NULL CHECK (grain IN ('d', 'h')),
+    event_type text        NOT NULL,
+    PRIMARY KEY (project_id, grain, starts_at, event_type)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE journey_stitch.event_counts IS 'How many events of each type each day and half hour (UTC) has.';
+COMMENT ON COLUMN journey_stitch.event_counts.grain IS 'd: a UTC day. h: half an hour.';

@@ -1,0 +1,94 @@
+-- The graph. Its label tables are AGE's; only their contents and indexes are ours. Made by functions,
+-- never by this script: here the label tables would become members of the extension, their rows would
+-- be missing from dumps, and DROP EXTENSION would leave AGE's catalog with dangling entries.
+
+CREATE FUNCTION journey_stitch.graph_entry_id(ag_catalog.graphid) RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'graph_entry_id_wrapper';
+COMMENT ON FUNCTION journey_stitch.graph_entry_id(ag_catalog.graphid) IS
+    'The entry id (lower 48 bits) of a vertex or edge: events.id, keys.id or journeys.id for a vertex of journey_graph.';
+
+CREATE FUNCTION journey_stitch.graph_label_id(label text) RETURNS integer
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT l.id
+    FROM ag_catalog.ag_label l
+    JOIN ag_catalog.ag_graph g ON g.graphid = l.graph
+    WHERE g.name = 'journey_graph' AND l.name = $1
+$$;
+COMMENT ON FUNCTION journey_stitch.graph_label_id(text) IS
+    'The number that AGE gave to a label of journey_graph; NULL if there is no such label.';
+
+CREATE FUNCTION journey_stitch.ensure_graph() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+    labels CONSTANT text[] := ARRAY['Event', 'Correlation', 'Journey', 'HAS_KEY', 'PART_OF'];
+    wanted record;
+BEGIN
+    -- One at a time.
+    LOCK TABLE journey_stitch.journeys IN SHARE UPDATE EXCLUSIVE MODE;
+
+    IF NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
+        PERFORM ag_catalog.create_graph('journey_graph');
+        PERFORM ag_catalog.create_vlabel('journey_graph', 'Event');
+        PERFORM ag_catalog.create_vlabel('journey_graph', 'Correlation');
+        PERFORM ag_catalog.create_vlabel('journey_graph', 'Journey');
+        PERFORM ag_catalog.create_elabel('journey_graph', 'HAS_KEY');
+        PERFORM ag_catalog.create_elabel('journey_graph', 'PART_OF');
+        -- Cypher's own CREATE draws from the upper half of the entry ids, our ids from the lower.
+        PERFORM setval('journey_graph."Event_id_seq"', 140737488355328);
+        PERFORM setval('journey_graph."Correlation_id_seq"', 140737488355328);
+        PERFORM setval('journey_graph."Journey_id_seq"', 140737488355328);
+    ELSIF EXISTS (SELECT FROM unnest(labels) AS l (name) WHERE to_regclass(format('journey_graph.%I', l.name)) IS NULL) THEN
+        RAISE EXCEPTION 'a graph journey_graph exists, and it is not one of journey_stitch'
+            USING ERRCODE = 'duplicate_object',
+                  HINT = 'Rename it with ag_catalog.alter_graph(), then call journey_stitch.setup().';
+    ELSIF NOT EXISTS (SELECT FROM journey_stitch.journeys)
+          AND EXISTS (SELECT FROM journey_graph."Journey" UNION ALL SELECT FROM journey_graph."Event") THEN
+        -- Left over from an extension that was dropped: the tables are the truth, and they are empty.
+        TRUNCATE journey_graph."Event", journey_graph."Correlation", journey_graph."Journey",
+                 journey_graph."HAS_KEY", journey_graph."PART_OF";
+    END IF;
+
+    -- AGE 1.5 makes no index at all, later versions some of these.
+    FOR wanted IN
+        SELECT format('journey_graph.%I', v.label)::regclass AS relation, v.label, v.col, v.is_unique
+        FROM (VALUES ('Event', 'id', true), ('Correlation', 'id', true), ('Journey', 'id', true),
+                     ('HAS_KEY', 'start_id', false), ('HAS_KEY', 'end_id', false),
+                     ('PART_OF', 'start_id', true), ('PART_OF', 'end_id', false)) AS v (label, col, is_unique)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_index i
+                       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                       WHERE i.indrelid = wanted.relation AND a.attname = wanted.col AND i.indisunique >= wanted.is_unique) THEN
+            EXECUTE format('CREATE %s INDEX ON journey_graph.%I USING btree (%I)',
+                           CASE WHEN wanted.is_unique THEN 'UNIQUE' ELSE '' END, wanted.label, wanted.col);
+        END IF;
+    END LOOP;
+
+    -- For Cypher's WHERE n.id = '…'; half the insert cost of a btree.
+    CREATE INDEX IF NOT EXISTS journey_stitch_event_id ON journey_graph."Event"
+        USING hash (ag_catalog.agtype_access_operator(VARIADIC ARRAY[properties, '"id"'::ag_catalog.agtype]));
+    CREATE INDEX IF NOT EXISTS journey_stitch_journey_id ON journey_graph."Journey"
+        USING hash (ag_catalog.agtype_access_operator(VARIADIC ARRAY[properties, '"id"'::ag_catalog.agtype]));
+    CREATE INDEX IF NOT EXISTS journey_stitch_correlation_value ON journey_graph."Correlation"
+        USING hash (ag_catalog.agtype_access_operator(VARIADIC ARRAY[properties, '"value"'::ag_catalog.agtype]));
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.ensure_graph() IS
+    'Makes the graph journey_graph with its labels and indexes where they are missing. Called by setup() and by the first stitching.';
+
+CREATE FUNCTION journey_stitch.setup() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM journey_stitch.ensure_event_partitions((SELECT last_value FROM journey_stitch.event_entry_id));
+    PERFORM journey_stitch.ensure_graph();
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.setup() IS
+    'Makes what CREATE EXTENSION cannot: the first partition of events, and the graph. The first ingest and the first stitching do the same; call it once as the owner if others are to ingest.';

@@ -1,0 +1,48 @@
+-- Comments on the functions that the library declares.
+
+COMMENT ON FUNCTION journey_stitch.ingest_events(jsonb, text) IS
+    'Takes events: one object, an array, or {"events": [...]}. Answers how many were received, inserted, duplicates of earlier ones (by event_id), and rejected; a rejected event is in dead_letters with its reason, and never fails its neighbours. Not an object or array: error 22023. The events are stitched soon after the caller commits.';
+COMMENT ON FUNCTION journey_stitch.retry_dead_letters(text, integer) IS
+    'Ingests open dead letters again, the oldest first, of one project or (NULL) of all, at most max_rows. What is accepted now is resolved; what is refused again stays open with its present reason.';
+COMMENT ON FUNCTION journey_stitch.stitch_pending(bigint) IS
+    'Stitches pending events of all projects in the caller''s transaction, at most max_events (NULL: all that are due), waiting for projects that a worker is stitching. Answers how many events were stitched, journeys created and merged, and how many events remain pending.';
+COMMENT ON FUNCTION journey_stitch.dau(date, date, text, text, text, text) IS
+    'Active users of each day from start_date to end_date, both included: distinct user_id (identity ''user'') or distinct present journeys (identity ''journey'') with an event that day, of event_type if given. Days are those of time zone tz. Exact, with events that are accepted but not stitched yet, and moving with merges of journeys, for past days too. Days without activity appear as 0.';
+COMMENT ON FUNCTION journey_stitch.retention(date, integer, text, text, text, text) IS
+    'Weekly retention of one cohort: everyone active in the seven days from start_date (window 0), and how many of them were active in each of the following weeks, window 1 to windows. retention_rate is in percent with one decimal, NULL for an empty cohort. identity, tz and event_type as in dau().';
+COMMENT ON FUNCTION journey_stitch.top_events(date, date, integer, text, text, text) IS
+    'The commonest event types from start_date to end_date, both included: events of the type and distinct users (or journeys, by identity), most events first, ties by event_type.';
+COMMENT ON FUNCTION journey_stitch.verify() IS
+    'Recomputes from the events alone what the ledger, the queue, keys, journeys, rollups and the graph must hold; a row an invariant with the number of its violations. All are 0, or something is wrong. Reads everything: takes about a minute for a million events.';
+COMMENT ON FUNCTION journey_stitch.event_keys(text, text, text, jsonb) IS
+    'The keys that an event''s event_id, user_id, session_id and identifiers give: blocked values are left out; an event with none gets the key event_id of its own.';
+COMMENT ON FUNCTION journey_stitch.members_union(bytea, bytea) IS 'The union of two sets of one chunk of a rollup.';
+COMMENT ON FUNCTION journey_stitch.members_difference(bytea, bytea) IS 'The members of the first set that are not in the second, of one chunk of a rollup.';
+COMMENT ON FUNCTION journey_stitch.members_ids(bigint, bytea) IS
+    'The ids in a set of a rollup, of the given chunk: users.id or journeys.id.';
+COMMENT ON FUNCTION journey_stitch.is_preloaded() IS 'Whether shared_preload_libraries holds journey_stitch, so that there are workers.';
+COMMENT ON FUNCTION journey_stitch.launcher_pid() IS 'The process id of the launcher of workers; NULL if it does not run.';
+
+-- What a dump must carry, and what PUBLIC must not have.
+
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.projects', $$WHERE name <> 'default'$$);
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.projects_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.event_entry_id', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.key_entry_id', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.journey_entry_id', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.user_entry_id', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.event_ids', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.pending', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.pending_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.dead_letters', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.dead_letters_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.journeys', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.keys', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.merges', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.merges_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.users', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.activity', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.event_counts', '');
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA journey_stitch FROM PUBLIC;
+COMMENT ON SCHEMA journey_stitch IS 'Stitches events into user journeys: start with ingest_events(), get_journey(), dau() and health().';

@@ -1,0 +1,277 @@
+//! `ingest_events`: validates and extracts in one pass over the jsonb, then writes the ledger and the
+//! events in one statement, and the queue rows that a stitcher will take. Everything is in the caller's
+//! transaction: it is there when the caller commits, and only then are the workers woken.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+
+use crate::config;
+use crate::error::Error;
+use crate::event::{self, Event, Limits, Reason, Rejection};
+use crate::jsonb::{self, Jsonb, Node};
+use crate::queue::ranges;
+use crate::sequence::Sequence;
+use crate::{instant, project, worker};
+
+/// Events a statement, so that a call of any size needs little memory beside its argument.
+const STATEMENT_EVENTS: usize = 10_000;
+/// Events a queue row: a stitcher takes whole rows, and halves one only when it must.
+const QUEUE_ROW_EVENTS: usize = 1_000;
+
+/// What became of one call's events.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Totals {
+    pub received: i64,
+    pub inserted: i64,
+    pub duplicates: i64,
+    pub rejected: i64,
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)] // the shape is what pgrx reads the declaration from
+fn ingest_events(
+    events: Option<Jsonb>,
+    project: default!(Option<&str>, "'default'"),
+) -> Result<
+    TableIterator<
+        'static,
+        (name!(received, i64), name!(inserted, i64), name!(duplicates, i64), name!(rejected, i64)),
+    >,
+    ErrorReport,
+> {
+    let root = events.ok_or(Error::NullArgument { argument: "events" })?.root();
+    let project = project.ok_or(Error::NullArgument { argument: "project" })?;
+    let nodes = event_nodes(root)?;
+    let totals = Spi::connect_mut(|client| -> Result<Totals, Error> {
+        let project_id = project::find_or_create(client, project)?;
+        ingest(client, project_id, &nodes)
+    })?;
+    Ok(TableIterator::once((totals.received, totals.inserted, totals.duplicates, totals.rejected)))
+}
+
+/// The events of a call: the elements of an array, those of `{"events": […]}`, or the one object.
+fn event_nodes(root: Node) -> Result<Vec<Node>, Error> {
+    let Some(container) = root.container() else {
+        let found = match root.json() {
+            event::Json::Null => "null",
+            event::Json::Bool(_) => "a boolean",
+            event::Json::Number(_) => "a number",
+            _ => "a string",
+        };
+        return Err(Error::NotEvents { found });
+    };
+    if !container.is_object() {
+        return Ok(container.element_nodes());
+    }
+    let members = container.member_nodes();
+    let wrapped = members.iter().find(|(name, _)| *name == "events").and_then(|(_, node)| node.container());
+    match wrapped {
+        Some(events) if !events.is_object() && !members.iter().any(|(name, _)| event::is_event_type(name)) => {
+            Ok(events.element_nodes())
+        }
+        _ => Ok(vec![root]),
+    }
+}
+
+/// One accepted event with its properties.
+pub struct Accepted<'a> {
+    event_id: Cow<'a, str>,
+    event: Event<'a>,
+    properties: Jsonb,
+}
+
+/// Ingests events into a project; the rejected ones become dead letters.
+fn ingest(client: &mut SpiClient<'_>, project_id: i32, nodes: &[Node]) -> Result<Totals, Error> {
+    let mut totals = Totals { received: nodes.len() as i64, ..Totals::default() };
+    let mut accepted = Vec::with_capacity(nodes.len());
+    let mut rejected = Vec::new();
+    let bounds = Bounds::current();
+    for node in nodes {
+        pgrx::check_for_interrupts!();
+        match bounds.accept(node) {
+            Ok(event) => accepted.push(event),
+            Err(rejection) => rejected.push((rejection, *node)),
+        }
+    }
+    totals.rejected = rejected.len() as i64;
+    totals.inserted = store(client, project_id, accepted)?;
+    totals.duplicates = totals.received - totals.rejected - totals.inserted;
+    write_rejected(client, project_id, rejected)?;
+    Ok(totals)
+}
+
+/// What an event is held against.
+pub struct Bounds {
+    ids: Limits,
+    max_bytes: usize,
+    max_depth: usize,
+}
+
+impl Bounds {
+    /// The present settings.
+    pub fn current() -> Self {
+        Bounds {
+            ids: config::id_limits(),
+            max_bytes: config::max_event_bytes(),
+            max_depth: config::max_event_depth(),
+        }
+    }
+
+    /// The event in canonical form, or why it is refused.
+    pub fn accept<'a>(&self, node: &Node) -> Result<Accepted<'a>, Rejection> {
+        let Some(container) = node.container().filter(|container| container.is_object()) else {
+            return Err(Rejection {
+                reason: Reason::NotAnObject,
+                message: "an event is a JSON object".to_owned(),
+            });
+        };
+        if container.size() > self.max_bytes {
+            return Err(Rejection {
+                reason: Reason::TooLarge,
+                message: format!(
+                    "the event takes {} bytes, journey_stitch.max_event_bytes allows {}",
+                    container.size(),
+                    self.max_bytes
+                ),
+            });
+        }
+        if container.depth(self.max_depth) > self.max_depth {
+            return Err(Rejection {
+                reason: Reason::TooDeep,
+                message: format!(
+                    "the event nests deeper than journey_stitch.max_event_depth allows ({})",
+                    self.max_depth
+                ),
+            });
+        }
+        let nodes = container.member_nodes();
+        let members: Vec<_> = nodes.iter().map(|(name, node)| (*name, node.json())).collect();
+        let event = event::canonicalize(&members, &self.ids)?;
+        let base = event.properties.base.and_then(|index| nodes[index].1.container());
+        let extra = &event.properties.extra;
+        let properties = match base {
+            Some(base) if extra.is_empty() => base.to_node().to_jsonb(),
+            _ => jsonb::object(base, extra.iter().map(|(name, index)| (name.as_ref(), nodes[*index].1))),
+        };
+        let event_id = event.event_id.clone().unwrap_or_else(|| Cow::Owned(random_uuid()));
+        Ok(Accepted { event_id, event, properties })
+    }
+}
+
+/// Writes what is new among the accepted events, and wakes the worker at commit; answers how many are.
+pub fn store(client: &mut SpiClient<'_>, project_id: i32, accepted: Vec<Accepted<'_>>) -> Result<i64, Error> {
+    if accepted.is_empty() {
+        return Ok(0);
+    }
+    let mut order: Vec<usize> = (0..accepted.len()).collect();
+    // Stable: of several with one event_id, the first to arrive stays in front.
+    order.sort_by(|&a, &b| accepted[a].event_id.cmp(&accepted[b].event_id));
+    order.dedup_by(|later, earlier| accepted[*later].event_id == accepted[*earlier].event_id);
+
+    let ids = draw_ids(client, &accepted, &order)?;
+    let mut inserted = HashSet::with_capacity(order.len());
+    for part in order.chunks(STATEMENT_EVENTS) {
+        insert_events(client, project_id, &accepted, &ids, part, &mut inserted)?;
+    }
+    let mut drawn: Vec<i64> = order.iter().map(|&i| ids[i]).collect();
+    drawn.sort_unstable();
+    let (ranges, counts): (Vec<_>, Vec<_>) =
+        ranges::rows(&drawn, |id| inserted.contains(&id), QUEUE_ROW_EVENTS).into_iter().unzip();
+    let args: [DatumWithOid; 3] = [project_id.into(), ranges.into(), counts.into()];
+    client.update(include_str!("../sql/steps/ingest_pending.sql"), None, &args)?;
+    if !inserted.is_empty() {
+        worker::wake_on_commit();
+    }
+    Ok(inserted.len() as i64)
+}
+
+/// Ids from the events' sequence in order of arrival; 0 for an event that `order` leaves out.
+fn draw_ids(client: &mut SpiClient<'_>, accepted: &[Accepted<'_>], order: &[usize]) -> Result<Vec<i64>, Error> {
+    let mut ids = vec![0; accepted.len()];
+    order.iter().for_each(|&i| ids[i] = 1);
+    let sequence = Sequence::open(c"event_entry_id")?;
+    let mut last = 0;
+    for id in ids.iter_mut().filter(|id| **id != 0) {
+        last = sequence.next();
+        *id = last;
+    }
+    project::ensure_partition(client, last)?;
+    Ok(ids)
+}
+
+fn insert_events(
+    client: &mut SpiClient<'_>,
+    project_id: i32,
+    accepted: &[Accepted<'_>],
+    ids: &[i64],
+    part: &[usize],
+    inserted: &mut HashSet<i64>,
+) -> Result<(), Error> {
+    let events: Vec<&Event<'_>> = part.iter().map(|&i| &accepted[i].event).collect();
+    let occurred_at = events
+        .iter()
+        .map(|event| event.occurred_at.map(instant::from_unix_micros).transpose())
+        .collect::<Result<Vec<_>, _>>()?;
+    let args: [DatumWithOid; 13] = [
+        project_id.into(),
+        part.iter().map(|&i| ids[i]).collect::<Vec<i64>>().into(),
+        part.iter().map(|&i| accepted[i].event_id.as_ref()).collect::<Vec<_>>().into(),
+        texts(&events, |event| Some(event.event_type.as_ref())).into(),
+        texts(&events, |event| event.event_name.as_deref()).into(),
+        occurred_at.into(),
+        texts(&events, |event| event.user_id.as_deref()).into(),
+        texts(&events, |event| event.session_id.as_deref()).into(),
+        events.iter().map(|event| identifiers(event)).collect::<Vec<_>>().into(),
+        texts(&events, |event| event.source.as_deref()).into(),
+        events.iter().map(|event| event.ip_address.map(|ip| ip.to_string())).collect::<Vec<_>>().into(),
+        texts(&events, |event| event.user_agent.as_deref()).into(),
+        part.iter().map(|&i| accepted[i].properties).collect::<Vec<_>>().into(),
+    ];
+    for row in client.update(include_str!("../sql/steps/ingest_events.sql"), None, &args)? {
+        inserted.insert(row.get::<i64>(1)?.ok_or(Error::Missing("id of an inserted event"))?);
+    }
+    Ok(())
+}
+
+/// One column of a statement's arrays.
+fn texts<'e, 'a>(
+    events: &[&'e Event<'a>],
+    field: impl Fn(&'e Event<'a>) -> Option<&'e str>,
+) -> Vec<Option<&'e str>> {
+    events.iter().map(|event| field(event)).collect()
+}
+
+fn identifiers(event: &Event<'_>) -> Option<Jsonb> {
+    let texts: Vec<String> = event.keys.iter().map(|key| format!("{}:{}", key.kind, key.value)).collect();
+    (!texts.is_empty()).then(|| jsonb::strings(texts.iter().map(String::as_str)))
+}
+
+fn random_uuid() -> String {
+    // SAFETY: gen_random_uuid takes no argument and returns a uuid.
+    let uuid = unsafe { pgrx::direct_function_call::<pgrx::Uuid>(pg_sys::gen_random_uuid, &[]) };
+    uuid.map(|uuid| uuid.to_string()).unwrap_or_default()
+}
+
+fn write_rejected(
+    client: &mut SpiClient<'_>,
+    project_id: i32,
+    rejected: Vec<(Rejection, Node)>,
+) -> Result<(), Error> {
+    if rejected.is_empty() {
+        return Ok(());
+    }
+    let args: [DatumWithOid; 4] = [
+        project_id.into(),
+        rejected.iter().map(|(rejection, _)| rejection.reason.code()).collect::<Vec<_>>().into(),
+        rejected.iter().map(|(rejection, _)| rejection.message.as_str()).collect::<Vec<_>>().into(),
+        rejected.iter().map(|(_, node)| node.to_jsonb()).collect::<Vec<_>>().into(),
+    ];
+    client.update(include_str!("../sql/steps/ingest_rejected.sql"), None, &args)?;
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! One batch, step by step. Everything happens in one subtransaction, so that a batch is stitched as a
+//! whole (tables, graph, rollups and queue) or not at all; the caller holds the project's lock.
+//!
+//! ```text
+//! claim queue rows ─▶ read events ─▶ find keys ─▶ union-find ─▶ merges ─▶ journeys ─▶ keys
+//!                                                     ─▶ graph ─▶ users ─▶ rollups ─▶ delete queue rows
+//! ```
+
+pub mod batch;
+pub mod components;
+
+use std::collections::HashMap;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+
+use self::batch::{Batch, QueuedEvent};
+use crate::analytics::rollups::{Identity, Rollups};
+use crate::error::Error;
+use crate::instant::{from_unix_micros, to_unix_micros};
+use crate::queue::{self, Claim};
+use crate::sequence::Sequence;
+use crate::subtransaction::{self, Failure};
+use crate::{config, graph, project, users};
+
+/// What stitching did.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Totals {
+    pub events: i64,
+    pub journeys_created: i64,
+    pub journeys_merged: i64,
+}
+
+/// How one step of a project ended.
+pub enum Step {
+    /// Nothing is due.
+    Idle,
+    Stitched(Totals),
+    /// The batch failed and is undone; what becomes of it is in the queue, and in words here.
+    Failed { failure: Failure, events: i64, consequence: String },
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)] // the shape is what pgrx reads the declaration from
+fn stitch_pending(
+    max_events: default!(Option<i64>, "NULL"),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(events, i64),
+            name!(journeys_created, i64),
+            name!(journeys_merged, i64),
+            name!(remaining, i64),
+        ),
+    >,
+    ErrorReport,
+> {
+    if max_events.is_some_and(|max| max < 1) {
+        return Err(Error::InvalidArgument {
+            argument: "max_events",
+            problem: "it is below 1".to_owned(),
+            takes: "a number of events, or NULL for all",
+        }
+        .into());
+    }
+    let totals = stitch_all(max_events.unwrap_or(i64::MAX))?;
+    let remaining = Spi::connect(|client| queue::remaining(client, None))?;
+    let row = (totals.events, totals.journeys_created, totals.journeys_merged, remaining);
+    Ok(TableIterator::once(row))
+}
+
+/// Stitches what is due in all projects, waiting for those that another stitcher has.
+fn stitch_all(max_events: i64) -> Result<Totals, Error> {
+    let mut totals = Totals::default();
+    let due = Spi::connect(project::due)?;
+    for project_id in due {
+        Spi::connect_mut(|client| project::lock(client, project_id))?;
+        while totals.events < max_events {
+            match step(project_id, max_events - totals.events)? {
+                Step::Idle => break,
+                Step::Stitched(done) => {
+                    totals.events += done.events;
+                    totals.journeys_created += done.journeys_created;
+                    totals.journeys_merged += done.journeys_merged;
+                }
+                Step::Failed { failure, events, consequence } => {
+                    ereport!(
+                        WARNING,
+                        PgSqlErrorCode::ERRCODE_WARNING,
+                        format!("stitching {events} events failed: {}", failure.message),
+                        format!("SQLSTATE {}; {consequence}", failure.sqlstate)
+                    );
+                }
+            }
+        }
+    }
+    Ok(totals)
+}
+
+/// Stitches one batch of a project that is locked.
+pub fn step(project_id: i32, max_events: i64) -> Result<Step, Error> {
+    // A connection a batch: what SPI allocates is freed with it.
+    let size = max_events.min(config::batch_size());
+    let claim = Spi::connect_mut(|client| {
+        graph::ensure(client)?;
+        queue::claim(client, project_id, size)
+    })?;
+    let Some(claim) = claim else { return Ok(Step::Idle) };
+    let stitched = subtransaction::run(|| Spi::connect_mut(|client| stitch(client, project_id, &claim)));
+    match stitched {
+        Ok(totals) => Ok(Step::Stitched(totals)),
+        Err(failure) if failure.is_cancel() => Err(Error::Cancelled(failure.message)),
+        Err(failure) => {
+            let consequence = Spi::connect_mut(|client| queue::fail(client, &claim, &failure))?;
+            Ok(Step::Failed { failure, events: claim.events, consequence })
+        }
+    }
+}
+
+fn stitch(client: &mut SpiClient<'_>, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
+    let events = batch::read_events(client, &claim.rows)?;
+    let batch = batch::plan(client, project_id, &events)?;
+    let mut rollups = Rollups::default();
+
+    let absorbed = merge_journeys(client, &batch, &mut rollups)?;
+    let journeys = write_journeys(client, project_id, &batch, &events)?;
+    let keys = write_keys(client, project_id, &batch, &journeys)?;
+    record_merges(client, project_id, &batch, &events, &keys)?;
+    graph::add_events(client, &claim.rows)?;
+    add_edges(client, &batch, &events, &keys)?;
+
+    let user_ids = events.iter().filter_map(|event| event.user_id.as_deref());
+    let users = users::find_or_create(client, project_id, user_ids)?;
+    for (event, component) in events.iter().zip(&batch.plan.component_of_event) {
+        let journey = journeys[*component as usize];
+        rollups.count(&event.event_type, event.occurred_at);
+        rollups.add(Identity::Journey, journey, &event.event_type, event.occurred_at);
+        if let Some(user) = event.user_id.as_deref().and_then(|user_id| users.get(user_id)) {
+            rollups.add(Identity::User, *user, &event.event_type, event.occurred_at);
+        }
+    }
+    rollups.write(client, project_id)?;
+    queue::finish(client, claim)?;
+    // What fails at commit would take the worker with it instead of this batch.
+    client.update("SET CONSTRAINTS ALL IMMEDIATE", None, &[])?;
+
+    if let Some(last) = events.iter().map(|event| event.id).max() {
+        project::ensure_partition_ahead(client, last)?;
+    }
+    let created = batch.plan.components.iter().filter(|component| component.journey.is_none()).count();
+    Ok(Totals {
+        events: events.len() as i64,
+        journeys_created: created as i64,
+        journeys_merged: absorbed as i64,
+    })
+}
+
+/// Moves what belongs to absorbed journeys to their survivors; answers how many were absorbed.
+fn merge_journeys(client: &mut SpiClient<'_>, batch: &Batch<'_>, rollups: &mut Rollups) -> Result<usize, Error> {
+    let survivors: HashMap<i64, i64> = batch.plan.absorptions().collect();
+    if survivors.is_empty() {
+        return Ok(0);
+    }
+    let (absorbed, into): (Vec<i64>, Vec<i64>) = survivors.iter().unzip();
+    let args: [DatumWithOid; 1] = [absorbed.clone().into()];
+    for row in client.update(include_str!("../sql/steps/merge_activity.sql"), None, &args)? {
+        pgrx::check_for_interrupts!();
+        let journey = row.get::<i64>(1)?.ok_or(Error::Missing("absorbed journey"))?;
+        let occurred_at = row.get::<TimestampWithTimeZone>(2)?.ok_or(Error::Missing("time of an event"))?;
+        let event_type = row.get::<String>(3)?.ok_or(Error::Missing("type of an event"))?;
+        let occurred_at = to_unix_micros(occurred_at);
+        rollups.remove(Identity::Journey, journey, &event_type, occurred_at);
+        rollups.add(Identity::Journey, survivors[&journey], &event_type, occurred_at);
+    }
+    let count = absorbed.len();
+    let args: [DatumWithOid; 2] = [absorbed.into(), into.into()];
+    client.update(include_str!("../sql/steps/merge_keys.sql"), None, &args)?;
+    client.update(include_str!("../sql/steps/merge_journeys.sql"), None, &args)?;
+    Ok(count)
+}
+
+/// What a batch adds to one journey.
+#[derive(Clone, Copy)]
+struct Growth {
+    keys: i32,
+    events: i64,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+/// Makes the new journeys and adds to the present ones; answers each component's journey.
+fn write_journeys(
+    client: &mut SpiClient<'_>,
+    project_id: i32,
+    batch: &Batch<'_>,
+    events: &[QueuedEvent],
+) -> Result<Vec<i64>, Error> {
+    let plan = &batch.plan;
+    let mut growth =
+        vec![Growth { keys: 0, events: 0, first_seen: i64::MAX, last_seen: i64::MIN }; plan.components.len()];
+    for (event, component) in events.iter().zip(&plan.component_of_event) {
+        let growth = &mut growth[*component as usize];
+        growth.events += 1;
+        growth.first_seen = growth.first_seen.min(event.occurred_at);
+        growth.last_seen = growth.last_seen.max(event.occurred_at);
+    }
+    for (key, component) in batch.keys.iter().zip(&plan.component_of_key) {
+        growth[*component as usize].keys += i32::from(key.id.is_none());
+    }
+
+    let sequence = Sequence::open(c"journey_entry_id")?;
+    let journeys: Vec<i64> =
+        plan.components.iter().map(|c| c.journey.unwrap_or_else(|| sequence.next())).collect();
+    let is_new = |component: &usize| plan.components[*component].journey.is_none();
+    let (new, present): (Vec<usize>, Vec<usize>) = (0..journeys.len()).partition(is_new);
+
+    if !new.is_empty() {
+        let [ids, keys, events, first, last] = growth_columns(&new, &journeys, &growth)?;
+        let args: [DatumWithOid; 6] = [project_id.into(), ids, keys, events, first, last];
+        client.update(include_str!("../sql/steps/journeys_insert.sql"), None, &args)?;
+        graph::add_journeys(client, new.iter().map(|&component| journeys[component]).collect())?;
+    }
+    if !present.is_empty() {
+        let args = growth_columns(&present, &journeys, &growth)?;
+        client.update(include_str!("../sql/steps/journeys_update.sql"), None, &args)?;
+    }
+    Ok(journeys)
+}
+
+/// The columns of the two statements on journeys, for some of the components.
+fn growth_columns(
+    components: &[usize],
+    journeys: &[i64],
+    growth: &[Growth],
+) -> Result<[DatumWithOid<'static>; 5], Error> {
+    let column = |value: fn(&Growth) -> i64| components.iter().map(move |&c| value(&growth[c]));
+    Ok([
+        components.iter().map(|&c| journeys[c]).collect::<Vec<i64>>().into(),
+        components.iter().map(|&c| growth[c].keys).collect::<Vec<i32>>().into(),
+        column(|growth| growth.events).collect::<Vec<i64>>().into(),
+        column(|growth| growth.first_seen).map(from_unix_micros).collect::<Result<Vec<_>, _>>()?.into(),
+        column(|growth| growth.last_seen).map(from_unix_micros).collect::<Result<Vec<_>, _>>()?.into(),
+    ])
+}
+
+/// Makes the new keys, in the table and in the graph; answers the id of every key of the batch.
+fn write_keys(
+    client: &mut SpiClient<'_>,
+    project_id: i32,
+    batch: &Batch<'_>,
+    journeys: &[i64],
+) -> Result<Vec<i64>, Error> {
+    let sequence = Sequence::open(c"key_entry_id")?;
+    let ids: Vec<i64> = batch.keys.iter().map(|key| key.id.unwrap_or_else(|| sequence.next())).collect();
+    let new: Vec<usize> = (0..ids.len()).filter(|&key| batch.keys[key].id.is_none()).collect();
+    if !new.is_empty() {
+        let of = |key: &usize| journeys[batch.plan.component_of_key[*key] as usize];
+        let new_ids: Vec<i64> = new.iter().map(|&key| ids[key]).collect();
+        let kinds: Vec<&str> = new.iter().map(|&key| batch.keys[key].kind).collect();
+        let values: Vec<&str> = new.iter().map(|&key| batch.keys[key].value).collect();
+        let of_journeys: Vec<i64> = new.iter().map(of).collect();
+        let args: [DatumWithOid; 5] = [
+            project_id.into(),
+            new_ids.clone().into(),
+            kinds.clone().into(),
+            values.clone().into(),
+            of_journeys.clone().into(),
+        ];
+        client.update(include_str!("../sql/steps/keys_insert.sql"), None, &args)?;
+        graph::add_keys(client, new_ids, kinds, values, of_journeys)?;
+    }
+    Ok(ids)
+}
+
+fn record_merges(
+    client: &mut SpiClient<'_>,
+    project_id: i32,
+    batch: &Batch<'_>,
+    events: &[QueuedEvent],
+    keys: &[i64],
+) -> Result<(), Error> {
+    let merges = &batch.plan.merges;
+    if merges.is_empty() {
+        return Ok(());
+    }
+    let survivor = |component: u32| {
+        let journey = batch.plan.components[component as usize].journey;
+        journey.ok_or(Error::Missing("journey that survives a merge"))
+    };
+    let args: [DatumWithOid; 6] = [
+        project_id.into(),
+        merges.iter().map(|merge| survivor(merge.component)).collect::<Result<Vec<i64>, _>>()?.into(),
+        merges.iter().map(|merge| merge.absorbed).collect::<Vec<i64>>().into(),
+        merges.iter().map(|merge| events[merge.event as usize].id).collect::<Vec<i64>>().into(),
+        merges.iter().map(|merge| keys[merge.key as usize]).collect::<Vec<i64>>().into(),
+        merges.iter().map(|merge| batch.keys[merge.key as usize].kind).collect::<Vec<&str>>().into(),
+    ];
+    client.update(include_str!("../sql/steps/merge_record.sql"), None, &args)?;
+    Ok(())
+}
+
+fn add_edges(
+    client: &mut SpiClient<'_>,
+    batch: &Batch<'_>,
+    events: &[QueuedEvent],
+    keys: &[i64],
+) -> Result<(), Error> {
+    let (from, to): (Vec<i64>, Vec<i64>) = events
+        .iter()
+        .zip(batch.keys_of_events.iter())
+        .flat_map(|(event, of_event)| of_event.iter().map(|&key| (event.id, keys[key as usize])))
+        .unzip();
+    graph::add_has_key(client, from, to)
+}

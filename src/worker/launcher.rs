@@ -1,0 +1,206 @@
+//! The launcher: one static process without a database. It starts a worker for each database that has
+//! work, and sees to it that a failing one is started again only after a while.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use pgrx::bgworkers::{
+    BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime, DynamicBackgroundWorker,
+};
+use pgrx::prelude::*;
+
+use super::shared::{my_latch, with_board};
+use super::{backoff, process};
+use crate::config;
+
+/// Registers the launcher; called while the server loads shared_preload_libraries.
+pub fn register() {
+    BackgroundWorkerBuilder::new("journey_stitch launcher")
+        .set_library("journey_stitch")
+        .set_function("journey_stitch_launcher")
+        .enable_spi_access()
+        .set_start_time(BgWorkerStartTime::RecoveryFinished)
+        .set_restart_time(Some(Duration::from_secs(1)))
+        .load();
+}
+
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn journey_stitch_launcher(_argument: pg_sys::Datum) {
+    process::take_signals();
+    // No database: the launcher reads shared catalogs only, and is in nobody's way.
+    BackgroundWorker::connect_worker_to_spi(None, None);
+    process::at_exit(leave);
+    with_board(|board| {
+        board.launcher = my_latch();
+        // SAFETY: reading this process's id.
+        board.launcher_pid = unsafe { pg_sys::MyProcPid };
+    });
+    let mut launcher = Launcher::default();
+    let mut looks_everywhere = true;
+    loop {
+        process::reload_if_asked();
+        let sleep = launcher.round(looks_everywhere);
+        looks_everywhere = process::wait(sleep) && sleep == config::naptime();
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn leave(_code: i32, _argument: pg_sys::Datum) {
+    with_board(|board| {
+        board.launcher = 0;
+        board.launcher_pid = 0;
+    });
+}
+
+#[derive(Default)]
+struct Launcher {
+    workers: HashMap<u32, DynamicBackgroundWorker>,
+    failures: HashMap<u32, Failures>,
+    /// Databases without the extension: looked at again when a commit wants it.
+    foreign: HashSet<u32>,
+    is_short_of_workers: bool,
+}
+
+struct Failures {
+    count: u32,
+    /// In the server's timestamps.
+    not_before: i64,
+}
+
+impl Launcher {
+    /// Reaps workers that ended and starts those that are due; answers how long there is nothing to do.
+    fn round(&mut self, looks_everywhere: bool) -> Duration {
+        self.reap();
+        let databases = connectable_databases();
+        if looks_everywhere || with_board(|board| std::mem::take(&mut board.look_everywhere)) {
+            let foreign = &self.foreign;
+            let ours = databases.iter().filter(|database| !foreign.contains(database));
+            with_board(|board| ours.for_each(|&database| _ = board.want(database)));
+        }
+        let now = process::now();
+        let mut sleep = config::naptime();
+        for (database, due) in self.due(&databases) {
+            if due > now {
+                sleep = sleep.min(process::until(now, due));
+            } else if self.workers.len() >= config::max_workers() || !self.start(database) {
+                // The end of a worker wakes the launcher; the delay is for other people's workers.
+                sleep = sleep.min(Duration::from_secs(1));
+                break;
+            }
+        }
+        sleep
+    }
+
+    /// Databases that want a worker, and when; those of dropped databases are freed.
+    fn due(&self, databases: &HashSet<u32>) -> Vec<(u32, i64)> {
+        with_board(|board| {
+            let mut due = Vec::new();
+            for slot in board.slots.iter_mut().filter(|slot| slot.database != 0) {
+                if self.workers.contains_key(&slot.database) {
+                    continue;
+                }
+                if !databases.contains(&slot.database) {
+                    *slot = Default::default();
+                    continue;
+                }
+                let failures = self.failures.get(&slot.database).map_or(i64::MIN, |f| f.not_before);
+                if slot.wanted {
+                    due.push((slot.database, failures));
+                } else if let Some(retry_at) = slot.retry_at {
+                    due.push((slot.database, retry_at.max(failures)));
+                }
+            }
+            due.sort_unstable_by_key(|&(_, at)| at);
+            due
+        })
+    }
+
+    fn start(&mut self, database: u32) -> bool {
+        let worker = BackgroundWorkerBuilder::new("journey_stitch worker")
+            .set_library("journey_stitch")
+            .set_function("journey_stitch_worker")
+            .set_argument(pg_sys::Oid::from(database).into_datum())
+            .enable_spi_access()
+            // SAFETY: reading this process's id, to be told when the worker ends.
+            .set_notify_pid(unsafe { pg_sys::MyProcPid })
+            .load_dynamic();
+        match worker {
+            Ok(worker) => {
+                self.is_short_of_workers = false;
+                self.workers.insert(database, worker);
+                true
+            }
+            Err(_) => {
+                if !std::mem::replace(&mut self.is_short_of_workers, true) {
+                    log!("journey_stitch: no background worker is free; raise max_worker_processes");
+                }
+                false
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        let ended: Vec<u32> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped)))
+            .map(|(&database, _)| database)
+            .collect();
+        for database in ended {
+            self.workers.remove(&database);
+            let slot = with_board(|board| {
+                let slot = board.slot(database).copied().unwrap_or_default();
+                if slot.left && !slot.wanted && slot.retry_at.is_none() {
+                    board.free(database);
+                }
+                slot
+            });
+            if slot.is_foreign && !slot.wanted {
+                self.foreign.insert(database);
+            } else {
+                self.foreign.remove(&database);
+            }
+            if slot.left {
+                self.failures.remove(&database);
+            } else {
+                self.failed(database);
+            }
+        }
+    }
+
+    /// The worker ended by an error, which it has logged: it is wanted again, but not at once.
+    fn failed(&mut self, database: u32) {
+        let failures = self.failures.entry(database).or_insert(Failures { count: 0, not_before: 0 });
+        failures.count += 1;
+        failures.not_before = process::after(process::now(), backoff::delay(failures.count));
+        with_board(|board| board.want(database));
+    }
+}
+
+/// The databases that a worker may connect to.
+fn connectable_databases() -> HashSet<u32> {
+    BackgroundWorker::transaction(|| {
+        let mut databases = HashSet::new();
+        // SAFETY: a scan of a shared catalog inside a transaction, closed before it ends. pg_database's
+        // rows begin with the fixed part that FormData_pg_database describes.
+        unsafe {
+            let relation = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as i32);
+            let scan = pg_sys::table_beginscan_catalog(relation, 0, std::ptr::null_mut());
+            loop {
+                let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+                if tuple.is_null() {
+                    break;
+                }
+                let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+                // A negative limit below -1 marks a database whose DROP was interrupted.
+                if (*row).datallowconn && !(*row).datistemplate && (*row).datconnlimit >= -1 {
+                    databases.insert((*row).oid.to_u32());
+                }
+            }
+            pg_sys::table_endscan(scan);
+            pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+        }
+        databases
+    })
+}

@@ -1,0 +1,96 @@
+//! What the launcher and the workers share as processes: signals, waiting, time.
+
+use std::time::Duration;
+
+use pgrx::bgworkers::BackgroundWorker;
+use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
+use pgrx::prelude::*;
+
+unsafe extern "C" {
+    /// PostgreSQL's own handler of SIGTERM. pgrx's only sets a flag, which a statement that runs or waits
+    /// never looks at; this one makes CHECK_FOR_INTERRUPTS end the process. (Declared here, because the
+    /// generated binding has Rust's unwinding ABI, which a signal handler must not have.)
+    fn die(signal: i32);
+    fn SignalHandlerForConfigReload(signal: i32);
+    fn pqsignal(signal: i32, handler: unsafe extern "C" fn(i32)) -> *mut std::ffi::c_void;
+}
+
+/// Installs the signal handlers and lets signals in.
+pub fn take_signals() {
+    // SAFETY: both handlers are PostgreSQL's own, made for backends; signals are blocked until they stand.
+    unsafe {
+        pqsignal(pg_sys::SIGTERM as i32, die);
+        pqsignal(pg_sys::SIGHUP as i32, SignalHandlerForConfigReload);
+        pg_sys::BackgroundWorkerUnblockSignals();
+    }
+}
+
+/// Has a function called when the process ends, whyever, but for a crash.
+pub fn at_exit(function: unsafe extern "C-unwind" fn(i32, pg_sys::Datum)) {
+    // SAFETY: the function is one of ours and guarded.
+    unsafe { pg_sys::before_shmem_exit(Some(function), pg_sys::Datum::from(0)) }
+}
+
+/// Reloads the configuration if SIGHUP asked for it. Not while a transaction runs.
+pub fn reload_if_asked() {
+    // SAFETY: the flag is set by the handler installed above.
+    unsafe {
+        if (&raw const pg_sys::ConfigReloadPending).read_volatile() != 0 {
+            (&raw mut pg_sys::ConfigReloadPending).write_volatile(0);
+            pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+        }
+    }
+}
+
+/// Waits until the latch is set or the time is over; true: the time is over. The only wait of a loop,
+/// because it resets the latch.
+pub fn wait(time: Duration) -> bool {
+    let milliseconds = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: MyLatch is this process's own.
+    let happened = unsafe {
+        let happened =
+            pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+        happened
+    };
+    pgrx::check_for_interrupts!();
+    happened & pg_sys::WL_TIMEOUT as i32 != 0
+}
+
+/// Runs work in a transaction of its own. An error ends the process: the work raises what it returns.
+pub fn transaction<T, E: Into<ErrorReport>>(work: impl FnOnce() -> Result<T, E>) -> T {
+    let work = std::panic::AssertUnwindSafe(work);
+    BackgroundWorker::transaction(std::panic::AssertUnwindSafe(move || {
+        // Moves the whole wrapper into the closure, not the field that it wraps.
+        let work = work;
+        (work.0)().map_err(Into::into).unwrap_or_report()
+    }))
+}
+
+/// Now, in the server's timestamps (microseconds).
+pub fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// A time after `now`.
+pub fn after(now: i64, delay: Duration) -> i64 {
+    now.saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// How long it is until `due`.
+pub fn until(now: i64, due: i64) -> Duration {
+    Duration::from_micros(u64::try_from(due.saturating_sub(now)).unwrap_or(0)).max(Duration::from_millis(1))
+}
+
+/// Shows in pg_stat_activity what the process does; `None`: nothing.
+pub fn report_activity(activity: Option<&str>) {
+    let text = activity.and_then(|text| std::ffi::CString::new(text).ok());
+    let state = match text {
+        Some(_) => pg_sys::BackendState::STATE_RUNNING,
+        None => pg_sys::BackendState::STATE_IDLE,
+    };
+    // SAFETY: the text is copied.
+    unsafe { pg_sys::pgstat_report_activity(state, text.as_ref().map_or(std::ptr::null(), |t| t.as_ptr())) }
+}
