@@ -46,3 +46,8 @@ SELECT pg_catalog.pg_extension_config_dump('journey_stitch.event_counts', '');
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA journey_stitch FROM PUBLIC;
 COMMENT ON SCHEMA journey_stitch IS 'Stitches events into user journeys: start with ingest_events(), get_journey(), dau() and health().';
+
+-- What the planner cannot know of the library's functions.
+ALTER FUNCTION journey_stitch.event_keys(text, text, text, jsonb) ROWS 3;
+-- Its joins are of whole tables, whose statistics may be older than their rows.
+ALTER FUNCTION journey_stitch.verify() SET enable_nestloop = off;

@@ -13,13 +13,13 @@ use std::ffi::CString;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use self::active::Question;
 use self::rollups::Identity;
 use crate::error::Error;
 use crate::instant::to_unix_micros;
 use crate::project;
+use crate::sql::{self, Sql};
 
 /// More windows than this are a mistake, and would take minutes.
 const MOST_WINDOWS: i32 = 10_000;
@@ -39,10 +39,10 @@ fn dau(
     let end = date_argument("end_date", end_date)?;
     let days = day_count(start, end)?;
     let identity = identity_argument(identity)?;
-    let rows = Spi::connect(|client| -> Result<Vec<(Date, i64)>, Error> {
-        let question = Question { project_id: project_argument(client, project)?, identity, event_type };
-        let windows = windows(client, start, days, 1, tz)?;
-        let sets = active::members(client, &question, &windows)?;
+    let rows = sql::reading(|sql| -> Result<Vec<(Date, i64)>, Error> {
+        let question = Question { project_id: project_argument(sql, project)?, identity, event_type };
+        let windows = windows(sql, start, days, 1, tz)?;
+        let sets = active::members(sql, &question, &windows)?;
         (0..).zip(&sets).map(|(n, set)| Ok((date(start + n)?, set.len() as i64))).collect()
     })?;
     Ok(TableIterator::new(rows))
@@ -80,10 +80,10 @@ fn retention(
         }
     })?;
     let identity = identity_argument(identity)?;
-    let sets = Spi::connect(|client| -> Result<_, Error> {
-        let question = Question { project_id: project_argument(client, project)?, identity, event_type };
-        let windows = self::windows(client, start, count + 1, WEEK_DAYS, tz)?;
-        active::members(client, &question, &windows)
+    let sets = sql::reading(|sql| -> Result<_, Error> {
+        let question = Question { project_id: project_argument(sql, project)?, identity, event_type };
+        let windows = self::windows(sql, start, count + 1, WEEK_DAYS, tz)?;
+        active::members(sql, &question, &windows)
     })?;
     let cohort = &sets[0];
     let rows = (0..)
@@ -152,18 +152,12 @@ fn identity_argument(identity: Option<&str>) -> Result<Identity, Error> {
     }
 }
 
-fn project_argument(client: &SpiClient<'_>, project: Option<&str>) -> Result<i32, Error> {
-    project::find(client, project.ok_or(Error::NullArgument { argument: "project" })?)
+fn project_argument(sql: &Sql, project: Option<&str>) -> Result<i32, Error> {
+    project::find(sql, project.ok_or(Error::NullArgument { argument: "project" })?)
 }
 
 /// Windows of `days` days each from a date on, as instants in a time zone.
-fn windows(
-    client: &SpiClient<'_>,
-    start: i32,
-    count: i32,
-    days: i32,
-    tz: Option<&str>,
-) -> Result<Vec<(i64, i64)>, Error> {
+fn windows(sql: &Sql, start: i32, count: i32, days: i32, tz: Option<&str>) -> Result<Vec<(i64, i64)>, Error> {
     let invalid = |problem: String| Error::InvalidArgument {
         argument: "tz",
         problem,
@@ -177,9 +171,9 @@ fn windows(
     }
     let args: [DatumWithOid; 4] =
         [date(start)?.into(), date(start + count * days)?.into(), days.into(), tz.into()];
-    let starts = client
-        .select(include_str!("../sql/steps/day_starts.sql"), None, &args)?
-        .map(|row| row.get(1)?.map(to_unix_micros).ok_or(Error::Missing("start of a day")))
+    let starts = sql
+        .run(include_str!("../sql/steps/day_starts.sql"), &args)?
+        .map(|row| row.get(1).map(to_unix_micros))
         .collect::<Result<Vec<i64>, Error>>()?;
     Ok(starts.windows(2).map(|pair| (pair[0], pair[1])).collect())
 }

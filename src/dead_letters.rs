@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use crate::error::Error;
 use crate::ingest::{self, Bounds, Totals};
 use crate::jsonb::{Jsonb, Node};
 use crate::project;
+use crate::sql::{self, Sql};
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
@@ -30,11 +30,11 @@ fn retry_dead_letters(
         problem: max_rows.map_or("it is NULL".to_owned(), |max| format!("it is {max}")),
         takes: "a number of dead letters from 1 on",
     })?;
-    let totals = Spi::connect_mut(|client| -> Result<Totals, Error> {
-        let project_id = project.map(|name| project::find(client, name)).transpose()?;
+    let totals = sql::writing(|sql| -> Result<Totals, Error> {
+        let project_id = project.map(|name| project::find(sql, name)).transpose()?;
         let mut totals = Totals::default();
-        for (project_id, letters) in open_letters(client, project_id, max_rows)? {
-            let done = retry(client, project_id, &letters)?;
+        for (project_id, letters) in open_letters(sql, project_id, max_rows)? {
+            let done = retry(sql, project_id, &letters)?;
             totals.received += done.received;
             totals.inserted += done.inserted;
             totals.duplicates += done.duplicates;
@@ -48,25 +48,21 @@ fn retry_dead_letters(
 type Letters = Vec<(i64, Node)>;
 
 /// Open letters by project, the oldest first. Those that another call retries are left to it.
-fn open_letters(
-    client: &mut SpiClient<'_>,
-    project_id: Option<i32>,
-    max_rows: i32,
-) -> Result<BTreeMap<i32, Letters>, Error> {
+fn open_letters(sql: &Sql, project_id: Option<i32>, max_rows: i32) -> Result<BTreeMap<i32, Letters>, Error> {
     let query = "SELECT id, project_id, event FROM journey_stitch.dead_letters
                  WHERE status = 'open' AND (project_id = $1 OR $1 IS NULL)
                  ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED";
     let mut letters: BTreeMap<i32, Letters> = BTreeMap::new();
-    for row in client.update(query, None, &[project_id.into(), max_rows.into()])? {
-        let id = row.get(1)?.ok_or(Error::Missing("id of a dead letter"))?;
-        let project_id = row.get(2)?.ok_or(Error::Missing("project of a dead letter"))?;
-        let event = row.get::<Jsonb>(3)?.ok_or(Error::Missing("event of a dead letter"))?;
+    for row in sql.run(query, &[project_id.into(), max_rows.into()])? {
+        let id = row.get(1)?;
+        let project_id = row.get(2)?;
+        let event = row.get::<Jsonb>(3)?;
         letters.entry(project_id).or_default().push((id, event.root()));
     }
     Ok(letters)
 }
 
-fn retry(client: &mut SpiClient<'_>, project_id: i32, letters: &[(i64, Node)]) -> Result<Totals, Error> {
+fn retry(sql: &Sql, project_id: i32, letters: &[(i64, Node)]) -> Result<Totals, Error> {
     let bounds = Bounds::current();
     let mut accepted = Vec::new();
     let mut resolved = Vec::new();
@@ -86,16 +82,16 @@ fn retry(client: &mut SpiClient<'_>, project_id: i32, letters: &[(i64, Node)]) -
     }
     let mut totals =
         Totals { received: letters.len() as i64, rejected: rejected.0.len() as i64, ..Totals::default() };
-    totals.inserted = ingest::store(client, project_id, accepted)?;
+    totals.inserted = ingest::store(sql, project_id, accepted)?;
     totals.duplicates = resolved.len() as i64 - totals.inserted;
 
     let resolve = "UPDATE journey_stitch.dead_letters
                    SET status = 'resolved', attempts = attempts + 1, last_attempt_at = now() WHERE id = ANY ($1)";
-    client.update(resolve, None, &[resolved.into()])?;
+    sql.run(resolve, &[resolved.into()])?;
     let keep = "UPDATE journey_stitch.dead_letters d
                 SET attempts = attempts + 1, last_attempt_at = now(), reason = u.reason, message = u.message
                 FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u (id, reason, message) WHERE d.id = u.id";
     let args: [DatumWithOid; 3] = [rejected.0.into(), rejected.1.into(), rejected.2.into()];
-    client.update(keep, None, &args)?;
+    sql.run(keep, &args)?;
     Ok(totals)
 }

@@ -23,8 +23,10 @@ pub enum Error {
     Cancelled(String),
     #[error("no {0} where one must be")]
     Missing(&'static str),
+    #[error("SPI failed with code {0}")]
+    Spi(i32),
     #[error(transparent)]
-    Spi(#[from] pgrx::spi::Error),
+    Type(#[from] pgrx::datum::TryFromDatumError),
 }
 
 impl Error {
@@ -36,7 +38,7 @@ impl Error {
             Error::NullArgument { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::DamagedRollup(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
             Error::Cancelled(_) => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
-            Error::Missing(_) | Error::Spi(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            Error::Missing(_) | Error::Spi(_) | Error::Type(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
         }
     }
 
@@ -49,7 +51,9 @@ impl Error {
             Error::UnknownProject(_) => {
                 Some("A project is made by its first call of ingest_events(events, project).".into())
             }
-            Error::DamagedRollup(_) => Some("verify() names the rollups that do not match the events.".into()),
+            Error::DamagedRollup(_) => {
+                Some("verify() names the rollups that do not match the events.".into())
+            }
             _ => None,
         }
     }

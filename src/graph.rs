@@ -4,10 +4,10 @@
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use crate::error::Error;
 use crate::sequence::relation;
+use crate::sql::Sql;
 
 /// An AGE graphid is a label's number in the upper 16 bits and an entry id in the lower 48.
 const ENTRY_ID_BITS: u32 = 48;
@@ -24,46 +24,46 @@ pub fn exists() -> bool {
 }
 
 /// Makes the graph where it is missing, or where it is left over from an extension that was dropped.
-pub fn ensure(client: &mut SpiClient<'_>) -> Result<(), Error> {
+pub fn ensure(sql: &Sql) -> Result<(), Error> {
     let probe = "SELECT EXISTS (SELECT FROM journey_stitch.journeys)";
-    if !exists() || client.select(probe, Some(1), &[])?.first().get_one::<bool>()? != Some(true) {
-        client.update("SELECT journey_stitch.ensure_graph()", None, &[])?;
+    if !exists() || sql.run(probe, &[])?.one::<bool>()? != Some(true) {
+        sql.run("SELECT journey_stitch.ensure_graph()", &[])?;
     }
     Ok(())
 }
 
 /// Vertices for the events of queue rows.
-pub fn add_events(client: &mut SpiClient<'_>, queue_rows: &[i64]) -> Result<(), Error> {
+pub fn add_events(sql: &Sql, queue_rows: &[i64]) -> Result<(), Error> {
     let args: [DatumWithOid; 1] = [queue_rows.to_vec().into()];
-    client.update(include_str!("../sql/steps/graph_events.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/graph_events.sql"), &args)?;
     Ok(())
 }
 
 /// Vertices for new journeys.
-pub fn add_journeys(client: &mut SpiClient<'_>, ids: Vec<i64>) -> Result<(), Error> {
+pub fn add_journeys(sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
     let args: [DatumWithOid; 1] = [ids.into()];
-    client.update(include_str!("../sql/steps/graph_journeys.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/graph_journeys.sql"), &args)?;
     Ok(())
 }
 
 /// Vertices for new keys, and the edges to their journeys.
 pub fn add_keys(
-    client: &mut SpiClient<'_>,
+    sql: &Sql,
     ids: Vec<i64>,
     kinds: Vec<&str>,
     values: Vec<&str>,
     journeys: Vec<i64>,
 ) -> Result<(), Error> {
     let args: [DatumWithOid; 3] = [ids.clone().into(), kinds.into(), values.into()];
-    client.update(include_str!("../sql/steps/graph_keys.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/graph_keys.sql"), &args)?;
     let args: [DatumWithOid; 2] = [ids.into(), journeys.into()];
-    client.update(include_str!("../sql/steps/graph_part_of.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/graph_part_of.sql"), &args)?;
     Ok(())
 }
 
 /// Edges from events to their keys.
-pub fn add_has_key(client: &mut SpiClient<'_>, events: Vec<i64>, keys: Vec<i64>) -> Result<(), Error> {
+pub fn add_has_key(sql: &Sql, events: Vec<i64>, keys: Vec<i64>) -> Result<(), Error> {
     let args: [DatumWithOid; 2] = [events.into(), keys.into()];
-    client.update(include_str!("../sql/steps/graph_has_key.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/graph_has_key.sql"), &args)?;
     Ok(())
 }

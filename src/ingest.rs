@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use crate::config;
 use crate::error::Error;
@@ -16,6 +15,7 @@ use crate::event::{self, Event, Limits, Reason, Rejection};
 use crate::jsonb::{self, Jsonb, Node};
 use crate::queue::ranges;
 use crate::sequence::Sequence;
+use crate::sql::{self, Sql};
 use crate::{instant, project, worker};
 
 /// Events a statement, so that a call of any size needs little memory beside its argument.
@@ -48,9 +48,9 @@ fn ingest_events(
     let root = events.ok_or(Error::NullArgument { argument: "events" })?.root();
     let project = project.ok_or(Error::NullArgument { argument: "project" })?;
     let nodes = event_nodes(root)?;
-    let totals = Spi::connect_mut(|client| -> Result<Totals, Error> {
-        let project_id = project::find_or_create(client, project)?;
-        ingest(client, project_id, &nodes)
+    let totals = sql::writing(|sql| -> Result<Totals, Error> {
+        let project_id = project::find_or_create(sql, project)?;
+        ingest(sql, project_id, &nodes)
     })?;
     Ok(TableIterator::once((totals.received, totals.inserted, totals.duplicates, totals.rejected)))
 }
@@ -72,7 +72,9 @@ fn event_nodes(root: Node) -> Result<Vec<Node>, Error> {
     let members = container.member_nodes();
     let wrapped = members.iter().find(|(name, _)| *name == "events").and_then(|(_, node)| node.container());
     match wrapped {
-        Some(events) if !events.is_object() && !members.iter().any(|(name, _)| event::is_event_type(name)) => {
+        Some(events)
+            if !events.is_object() && !members.iter().any(|(name, _)| event::is_event_type(name)) =>
+        {
             Ok(events.element_nodes())
         }
         _ => Ok(vec![root]),
@@ -87,7 +89,7 @@ pub struct Accepted<'a> {
 }
 
 /// Ingests events into a project; the rejected ones become dead letters.
-fn ingest(client: &mut SpiClient<'_>, project_id: i32, nodes: &[Node]) -> Result<Totals, Error> {
+fn ingest(sql: &Sql, project_id: i32, nodes: &[Node]) -> Result<Totals, Error> {
     let mut totals = Totals { received: nodes.len() as i64, ..Totals::default() };
     let mut accepted = Vec::with_capacity(nodes.len());
     let mut rejected = Vec::new();
@@ -100,9 +102,9 @@ fn ingest(client: &mut SpiClient<'_>, project_id: i32, nodes: &[Node]) -> Result
         }
     }
     totals.rejected = rejected.len() as i64;
-    totals.inserted = store(client, project_id, accepted)?;
+    totals.inserted = store(sql, project_id, accepted)?;
     totals.duplicates = totals.received - totals.rejected - totals.inserted;
-    write_rejected(client, project_id, rejected)?;
+    write_rejected(sql, project_id, rejected)?;
     Ok(totals)
 }
 
@@ -165,7 +167,7 @@ impl Bounds {
 }
 
 /// Writes what is new among the accepted events, and wakes the worker at commit; answers how many are.
-pub fn store(client: &mut SpiClient<'_>, project_id: i32, accepted: Vec<Accepted<'_>>) -> Result<i64, Error> {
+pub fn store(sql: &Sql, project_id: i32, accepted: Vec<Accepted<'_>>) -> Result<i64, Error> {
     if accepted.is_empty() {
         return Ok(0);
     }
@@ -174,17 +176,17 @@ pub fn store(client: &mut SpiClient<'_>, project_id: i32, accepted: Vec<Accepted
     order.sort_by(|&a, &b| accepted[a].event_id.cmp(&accepted[b].event_id));
     order.dedup_by(|later, earlier| accepted[*later].event_id == accepted[*earlier].event_id);
 
-    let ids = draw_ids(client, &accepted, &order)?;
+    let ids = draw_ids(sql, &accepted, &order)?;
     let mut inserted = HashSet::with_capacity(order.len());
     for part in order.chunks(STATEMENT_EVENTS) {
-        insert_events(client, project_id, &accepted, &ids, part, &mut inserted)?;
+        insert_events(sql, project_id, &accepted, &ids, part, &mut inserted)?;
     }
     let mut drawn: Vec<i64> = order.iter().map(|&i| ids[i]).collect();
     drawn.sort_unstable();
     let (ranges, counts): (Vec<_>, Vec<_>) =
         ranges::rows(&drawn, |id| inserted.contains(&id), QUEUE_ROW_EVENTS).into_iter().unzip();
     let args: [DatumWithOid; 3] = [project_id.into(), ranges.into(), counts.into()];
-    client.update(include_str!("../sql/steps/ingest_pending.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/ingest_pending.sql"), &args)?;
     if !inserted.is_empty() {
         worker::wake_on_commit();
     }
@@ -192,7 +194,7 @@ pub fn store(client: &mut SpiClient<'_>, project_id: i32, accepted: Vec<Accepted
 }
 
 /// Ids from the events' sequence in order of arrival; 0 for an event that `order` leaves out.
-fn draw_ids(client: &mut SpiClient<'_>, accepted: &[Accepted<'_>], order: &[usize]) -> Result<Vec<i64>, Error> {
+fn draw_ids(sql: &Sql, accepted: &[Accepted<'_>], order: &[usize]) -> Result<Vec<i64>, Error> {
     let mut ids = vec![0; accepted.len()];
     order.iter().for_each(|&i| ids[i] = 1);
     let sequence = Sequence::open(c"event_entry_id")?;
@@ -201,12 +203,12 @@ fn draw_ids(client: &mut SpiClient<'_>, accepted: &[Accepted<'_>], order: &[usiz
         last = sequence.next();
         *id = last;
     }
-    project::ensure_partition(client, last)?;
+    project::ensure_partition(sql, last)?;
     Ok(ids)
 }
 
 fn insert_events(
-    client: &mut SpiClient<'_>,
+    sql: &Sql,
     project_id: i32,
     accepted: &[Accepted<'_>],
     ids: &[i64],
@@ -233,8 +235,8 @@ fn insert_events(
         texts(&events, |event| event.user_agent.as_deref()).into(),
         part.iter().map(|&i| accepted[i].properties).collect::<Vec<_>>().into(),
     ];
-    for row in client.update(include_str!("../sql/steps/ingest_events.sql"), None, &args)? {
-        inserted.insert(row.get::<i64>(1)?.ok_or(Error::Missing("id of an inserted event"))?);
+    for row in sql.run(include_str!("../sql/steps/ingest_events.sql"), &args)? {
+        inserted.insert(row.get::<i64>(1)?);
     }
     Ok(())
 }
@@ -258,11 +260,7 @@ fn random_uuid() -> String {
     uuid.map(|uuid| uuid.to_string()).unwrap_or_default()
 }
 
-fn write_rejected(
-    client: &mut SpiClient<'_>,
-    project_id: i32,
-    rejected: Vec<(Rejection, Node)>,
-) -> Result<(), Error> {
+fn write_rejected(sql: &Sql, project_id: i32, rejected: Vec<(Rejection, Node)>) -> Result<(), Error> {
     if rejected.is_empty() {
         return Ok(());
     }
@@ -272,6 +270,6 @@ fn write_rejected(
         rejected.iter().map(|(rejection, _)| rejection.message.as_str()).collect::<Vec<_>>().into(),
         rejected.iter().map(|(_, node)| node.to_jsonb()).collect::<Vec<_>>().into(),
     ];
-    client.update(include_str!("../sql/steps/ingest_rejected.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/ingest_rejected.sql"), &args)?;
     Ok(())
 }

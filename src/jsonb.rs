@@ -8,11 +8,14 @@ use std::ptr::{addr_of_mut, null_mut};
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
+use pgrx::pg_sys::jbvType::{jbvBinary, jbvBool, jbvNull, jbvNumeric, jbvString};
+use pgrx::pg_sys::{
+    JsonbIteratorToken as token, JsonbValue, JsonbValue__bindgen_ty_1__bindgen_ty_1 as JsonbString,
+    JsonbValue__bindgen_ty_1__bindgen_ty_4 as JsonbBinary,
+};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::pg_sys::jbvType::{jbvBinary, jbvBool, jbvNull, jbvNumeric, jbvString};
-use pgrx::pg_sys::{JsonbIteratorToken as token, JsonbValue, JsonbValue__bindgen_ty_1__bindgen_ty_1 as JsonbString, JsonbValue__bindgen_ty_1__bindgen_ty_4 as JsonbBinary};
 use pgrx::prelude::*;
 
 use crate::event::{Container, Json};
@@ -49,8 +52,7 @@ unsafe impl SqlTranslatable for Jsonb {
     const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Jsonb);
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
-        Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
 }
 
 impl IntoDatum for Jsonb {

@@ -31,6 +31,7 @@ mod journey;
 mod jsonb;
 mod project;
 mod sequence;
+mod sql;
 mod subtransaction;
 mod users;
 mod verify;

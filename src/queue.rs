@@ -11,10 +11,10 @@
 pub mod ranges;
 
 use pgrx::datum::DatumWithOid;
-use pgrx::spi::SpiClient;
 
 use crate::config;
 use crate::error::Error;
+use crate::sql::Sql;
 use crate::subtransaction::Failure;
 use crate::worker::backoff;
 
@@ -28,17 +28,17 @@ pub struct Claim {
 
 /// Takes the next batch of at most `max_events` events; `None`: nothing is due. The caller holds the
 /// project's lock.
-pub fn claim(client: &mut SpiClient<'_>, project_id: i32, max_events: i64) -> Result<Option<Claim>, Error> {
+pub fn claim(sql: &Sql, project_id: i32, max_events: i64) -> Result<Option<Claim>, Error> {
     let args: [DatumWithOid; 2] = [project_id.into(), max_events.into()];
     let mut claim = Claim { rows: Vec::new(), events: 0, attempts: 0 };
-    for row in client.update(include_str!("../sql/steps/queue_claim.sql"), None, &args)? {
-        let id = row.get::<i64>(1)?.ok_or(Error::Missing("id of a queue row"))?;
-        let events = i64::from(row.get::<i32>(2)?.unwrap_or(0));
-        claim.attempts = row.get::<i32>(3)?.unwrap_or(0);
+    for row in sql.run(include_str!("../sql/steps/queue_claim.sql"), &args)? {
+        let id = row.get::<i64>(1)?;
+        let events = i64::from(row.get::<i32>(2)?);
+        claim.attempts = row.get(3)?;
         claim.rows.push(id);
         let room = max_events - claim.events;
         if events > room {
-            split(client, id, room)?;
+            split(sql, id, room)?;
         }
         claim.events += events.min(room);
     }
@@ -46,55 +46,55 @@ pub fn claim(client: &mut SpiClient<'_>, project_id: i32, max_events: i64) -> Re
 }
 
 /// The batch's events are stitched.
-pub fn finish(client: &mut SpiClient<'_>, claim: &Claim) -> Result<(), Error> {
+pub fn finish(sql: &Sql, claim: &Claim) -> Result<(), Error> {
     let delete = "DELETE FROM journey_stitch.pending WHERE id = ANY ($1)";
-    client.update(delete, None, &[claim.rows.clone().into()])?;
+    sql.run(delete, &[claim.rows.clone().into()])?;
     Ok(())
 }
 
 /// The batch failed: what becomes of it, in words for the log.
-pub fn fail(client: &mut SpiClient<'_>, claim: &Claim, failure: &Failure) -> Result<String, Error> {
+pub fn fail(sql: &Sql, claim: &Claim, failure: &Failure) -> Result<String, Error> {
     let attempts = claim.attempts + 1;
     let message = format!("{}: {}", failure.sqlstate, failure.message);
     if failure.is_transient() || attempts < config::max_attempts() {
         let delay = backoff::delay(attempts.unsigned_abs()).as_secs_f64();
-        delay_rows(client, &claim.rows, delay, &message)?;
+        delay_rows(sql, &claim.rows, delay, &message)?;
         return Ok(format!("to be tried again in {delay} s"));
     }
     match claim.rows[..] {
         [row] if claim.events == 1 => {
             let args: [DatumWithOid; 3] =
                 [row.into(), failure.sqlstate.as_str().into(), failure.message.as_str().into()];
-            client.update(include_str!("../sql/steps/queue_bury.sql"), None, &args)?;
+            sql.run(include_str!("../sql/steps/queue_bury.sql"), &args)?;
             Ok("the event went to dead_letters".to_owned())
         }
         [row] => {
-            delay_rows(client, &claim.rows, 0.0, &message)?;
-            split(client, row, claim.events / 2)?;
+            delay_rows(sql, &claim.rows, 0.0, &message)?;
+            split(sql, row, claim.events / 2)?;
             Ok("halved, to find the event at fault".to_owned())
         }
         _ => {
-            delay_rows(client, &claim.rows, 0.0, &message)?;
+            delay_rows(sql, &claim.rows, 0.0, &message)?;
             Ok("each part to be tried alone".to_owned())
         }
     }
 }
 
-fn delay_rows(client: &mut SpiClient<'_>, rows: &[i64], seconds: f64, message: &str) -> Result<(), Error> {
+fn delay_rows(sql: &Sql, rows: &[i64], seconds: f64, message: &str) -> Result<(), Error> {
     let args: [DatumWithOid; 3] = [rows.to_vec().into(), seconds.into(), message.into()];
-    client.update(include_str!("../sql/steps/queue_fail.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/queue_fail.sql"), &args)?;
     Ok(())
 }
 
-fn split(client: &mut SpiClient<'_>, row: i64, events: i64) -> Result<(), Error> {
+fn split(sql: &Sql, row: i64, events: i64) -> Result<(), Error> {
     let args: [DatumWithOid; 2] = [row.into(), events.into()];
-    client.update(include_str!("../sql/steps/queue_split.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/queue_split.sql"), &args)?;
     Ok(())
 }
 
 /// Events that wait to be stitched, in one project or (`None`) in all.
-pub fn remaining(client: &SpiClient<'_>, project_id: Option<i32>) -> Result<i64, Error> {
+pub fn remaining(sql: &Sql, project_id: Option<i32>) -> Result<i64, Error> {
     let query = "SELECT COALESCE(sum(events), 0)::bigint FROM journey_stitch.pending
                  WHERE project_id = $1 OR $1 IS NULL";
-    Ok(client.select(query, Some(1), &[project_id.into()])?.first().get_one::<i64>()?.unwrap_or(0))
+    Ok(sql.run(query, &[project_id.into()])?.one::<i64>()?.unwrap_or(0))
 }

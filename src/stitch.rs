@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use self::batch::{Batch, QueuedEvent};
 use crate::analytics::rollups::{Identity, Rollups};
@@ -22,6 +21,7 @@ use crate::error::Error;
 use crate::instant::{from_unix_micros, to_unix_micros};
 use crate::queue::{self, Claim};
 use crate::sequence::Sequence;
+use crate::sql::{self, Sql};
 use crate::subtransaction::{self, Failure};
 use crate::{config, graph, project, users};
 
@@ -39,7 +39,11 @@ pub enum Step {
     Idle,
     Stitched(Totals),
     /// The batch failed and is undone; what becomes of it is in the queue, and in words here.
-    Failed { failure: Failure, events: i64, consequence: String },
+    Failed {
+        failure: Failure,
+        events: i64,
+        consequence: String,
+    },
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
@@ -68,7 +72,7 @@ fn stitch_pending(
         .into());
     }
     let totals = stitch_all(max_events.unwrap_or(i64::MAX))?;
-    let remaining = Spi::connect(|client| queue::remaining(client, None))?;
+    let remaining = sql::reading(|sql| queue::remaining(sql, None))?;
     let row = (totals.events, totals.journeys_created, totals.journeys_merged, remaining);
     Ok(TableIterator::once(row))
 }
@@ -76,9 +80,9 @@ fn stitch_pending(
 /// Stitches what is due in all projects, waiting for those that another stitcher has.
 fn stitch_all(max_events: i64) -> Result<Totals, Error> {
     let mut totals = Totals::default();
-    let due = Spi::connect(project::due)?;
+    let due = sql::writing(project::due)?;
     for project_id in due {
-        Spi::connect_mut(|client| project::lock(client, project_id))?;
+        sql::writing(|sql| project::lock(sql, project_id))?;
         while totals.events < max_events {
             match step(project_id, max_events - totals.events)? {
                 Step::Idle => break,
@@ -105,36 +109,36 @@ fn stitch_all(max_events: i64) -> Result<Totals, Error> {
 pub fn step(project_id: i32, max_events: i64) -> Result<Step, Error> {
     // A connection a batch: what SPI allocates is freed with it.
     let size = max_events.min(config::batch_size());
-    let claim = Spi::connect_mut(|client| {
-        graph::ensure(client)?;
-        queue::claim(client, project_id, size)
+    let claim = sql::writing(|sql| {
+        graph::ensure(sql)?;
+        queue::claim(sql, project_id, size)
     })?;
     let Some(claim) = claim else { return Ok(Step::Idle) };
-    let stitched = subtransaction::run(|| Spi::connect_mut(|client| stitch(client, project_id, &claim)));
+    let stitched = subtransaction::run(|| sql::writing(|sql| stitch(sql, project_id, &claim)));
     match stitched {
         Ok(totals) => Ok(Step::Stitched(totals)),
         Err(failure) if failure.is_cancel() => Err(Error::Cancelled(failure.message)),
         Err(failure) => {
-            let consequence = Spi::connect_mut(|client| queue::fail(client, &claim, &failure))?;
+            let consequence = sql::writing(|sql| queue::fail(sql, &claim, &failure))?;
             Ok(Step::Failed { failure, events: claim.events, consequence })
         }
     }
 }
 
-fn stitch(client: &mut SpiClient<'_>, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
-    let events = batch::read_events(client, &claim.rows)?;
-    let batch = batch::plan(client, project_id, &events)?;
+fn stitch(sql: &Sql, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
+    let events = batch::read_events(sql, &claim.rows)?;
+    let batch = batch::plan(sql, project_id, &events)?;
     let mut rollups = Rollups::default();
 
-    let absorbed = merge_journeys(client, &batch, &mut rollups)?;
-    let journeys = write_journeys(client, project_id, &batch, &events)?;
-    let keys = write_keys(client, project_id, &batch, &journeys)?;
-    record_merges(client, project_id, &batch, &events, &keys)?;
-    graph::add_events(client, &claim.rows)?;
-    add_edges(client, &batch, &events, &keys)?;
+    let absorbed = merge_journeys(sql, &batch, &mut rollups)?;
+    let journeys = write_journeys(sql, project_id, &batch, &events)?;
+    let keys = write_keys(sql, project_id, &batch, &journeys)?;
+    record_merges(sql, project_id, &batch, &events, &keys)?;
+    graph::add_events(sql, &claim.rows)?;
+    add_edges(sql, &batch, &events, &keys)?;
 
     let user_ids = events.iter().filter_map(|event| event.user_id.as_deref());
-    let users = users::find_or_create(client, project_id, user_ids)?;
+    let users = users::find_or_create(sql, project_id, user_ids)?;
     for (event, component) in events.iter().zip(&batch.plan.component_of_event) {
         let journey = journeys[*component as usize];
         rollups.count(&event.event_type, event.occurred_at);
@@ -143,13 +147,13 @@ fn stitch(client: &mut SpiClient<'_>, project_id: i32, claim: &Claim) -> Result<
             rollups.add(Identity::User, *user, &event.event_type, event.occurred_at);
         }
     }
-    rollups.write(client, project_id)?;
-    queue::finish(client, claim)?;
+    rollups.write(sql, project_id)?;
+    queue::finish(sql, claim)?;
     // What fails at commit would take the worker with it instead of this batch.
-    client.update("SET CONSTRAINTS ALL IMMEDIATE", None, &[])?;
+    sql.run("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
 
     if let Some(last) = events.iter().map(|event| event.id).max() {
-        project::ensure_partition_ahead(client, last)?;
+        project::ensure_partition_ahead(sql, last)?;
     }
     let created = batch.plan.components.iter().filter(|component| component.journey.is_none()).count();
     Ok(Totals {
@@ -160,26 +164,26 @@ fn stitch(client: &mut SpiClient<'_>, project_id: i32, claim: &Claim) -> Result<
 }
 
 /// Moves what belongs to absorbed journeys to their survivors; answers how many were absorbed.
-fn merge_journeys(client: &mut SpiClient<'_>, batch: &Batch<'_>, rollups: &mut Rollups) -> Result<usize, Error> {
+fn merge_journeys(sql: &Sql, batch: &Batch<'_>, rollups: &mut Rollups) -> Result<usize, Error> {
     let survivors: HashMap<i64, i64> = batch.plan.absorptions().collect();
     if survivors.is_empty() {
         return Ok(0);
     }
     let (absorbed, into): (Vec<i64>, Vec<i64>) = survivors.iter().unzip();
     let args: [DatumWithOid; 1] = [absorbed.clone().into()];
-    for row in client.update(include_str!("../sql/steps/merge_activity.sql"), None, &args)? {
+    for row in sql.run(include_str!("../sql/steps/merge_activity.sql"), &args)? {
         pgrx::check_for_interrupts!();
-        let journey = row.get::<i64>(1)?.ok_or(Error::Missing("absorbed journey"))?;
-        let occurred_at = row.get::<TimestampWithTimeZone>(2)?.ok_or(Error::Missing("time of an event"))?;
-        let event_type = row.get::<String>(3)?.ok_or(Error::Missing("type of an event"))?;
+        let journey = row.get::<i64>(1)?;
+        let occurred_at = row.get::<TimestampWithTimeZone>(2)?;
+        let event_type = row.get::<String>(3)?;
         let occurred_at = to_unix_micros(occurred_at);
         rollups.remove(Identity::Journey, journey, &event_type, occurred_at);
         rollups.add(Identity::Journey, survivors[&journey], &event_type, occurred_at);
     }
     let count = absorbed.len();
     let args: [DatumWithOid; 2] = [absorbed.into(), into.into()];
-    client.update(include_str!("../sql/steps/merge_keys.sql"), None, &args)?;
-    client.update(include_str!("../sql/steps/merge_journeys.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/merge_keys.sql"), &args)?;
+    sql.run(include_str!("../sql/steps/merge_journeys.sql"), &args)?;
     Ok(count)
 }
 
@@ -194,7 +198,7 @@ struct Growth {
 
 /// Makes the new journeys and adds to the present ones; answers each component's journey.
 fn write_journeys(
-    client: &mut SpiClient<'_>,
+    sql: &Sql,
     project_id: i32,
     batch: &Batch<'_>,
     events: &[QueuedEvent],
@@ -221,12 +225,12 @@ fn write_journeys(
     if !new.is_empty() {
         let [ids, keys, events, first, last] = growth_columns(&new, &journeys, &growth)?;
         let args: [DatumWithOid; 6] = [project_id.into(), ids, keys, events, first, last];
-        client.update(include_str!("../sql/steps/journeys_insert.sql"), None, &args)?;
-        graph::add_journeys(client, new.iter().map(|&component| journeys[component]).collect())?;
+        sql.run(include_str!("../sql/steps/journeys_insert.sql"), &args)?;
+        graph::add_journeys(sql, new.iter().map(|&component| journeys[component]).collect())?;
     }
     if !present.is_empty() {
         let args = growth_columns(&present, &journeys, &growth)?;
-        client.update(include_str!("../sql/steps/journeys_update.sql"), None, &args)?;
+        sql.run(include_str!("../sql/steps/journeys_update.sql"), &args)?;
     }
     Ok(journeys)
 }
@@ -248,12 +252,7 @@ fn growth_columns(
 }
 
 /// Makes the new keys, in the table and in the graph; answers the id of every key of the batch.
-fn write_keys(
-    client: &mut SpiClient<'_>,
-    project_id: i32,
-    batch: &Batch<'_>,
-    journeys: &[i64],
-) -> Result<Vec<i64>, Error> {
+fn write_keys(sql: &Sql, project_id: i32, batch: &Batch<'_>, journeys: &[i64]) -> Result<Vec<i64>, Error> {
     let sequence = Sequence::open(c"key_entry_id")?;
     let ids: Vec<i64> = batch.keys.iter().map(|key| key.id.unwrap_or_else(|| sequence.next())).collect();
     let new: Vec<usize> = (0..ids.len()).filter(|&key| batch.keys[key].id.is_none()).collect();
@@ -270,14 +269,14 @@ fn write_keys(
             values.clone().into(),
             of_journeys.clone().into(),
         ];
-        client.update(include_str!("../sql/steps/keys_insert.sql"), None, &args)?;
-        graph::add_keys(client, new_ids, kinds, values, of_journeys)?;
+        sql.run(include_str!("../sql/steps/keys_insert.sql"), &args)?;
+        graph::add_keys(sql, new_ids, kinds, values, of_journeys)?;
     }
     Ok(ids)
 }
 
 fn record_merges(
-    client: &mut SpiClient<'_>,
+    sql: &Sql,
     project_id: i32,
     batch: &Batch<'_>,
     events: &[QueuedEvent],
@@ -299,20 +298,15 @@ fn record_merges(
         merges.iter().map(|merge| keys[merge.key as usize]).collect::<Vec<i64>>().into(),
         merges.iter().map(|merge| batch.keys[merge.key as usize].kind).collect::<Vec<&str>>().into(),
     ];
-    client.update(include_str!("../sql/steps/merge_record.sql"), None, &args)?;
+    sql.run(include_str!("../sql/steps/merge_record.sql"), &args)?;
     Ok(())
 }
 
-fn add_edges(
-    client: &mut SpiClient<'_>,
-    batch: &Batch<'_>,
-    events: &[QueuedEvent],
-    keys: &[i64],
-) -> Result<(), Error> {
+fn add_edges(sql: &Sql, batch: &Batch<'_>, events: &[QueuedEvent], keys: &[i64]) -> Result<(), Error> {
     let (from, to): (Vec<i64>, Vec<i64>) = events
         .iter()
         .zip(batch.keys_of_events.iter())
         .flat_map(|(event, of_event)| of_event.iter().map(|&key| (event.id, keys[key as usize])))
         .unzip();
-    graph::add_has_key(client, from, to)
+    graph::add_has_key(sql, from, to)
 }

@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 use petgraph::unionfind::UnionFind;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use crate::error::Error;
 use crate::graph;
+use crate::sql::{self, Sql};
 
 /// Statements that answer one number each: how often the invariant is violated.
 const TABLES: &[(&str, &str)] = &[
@@ -32,60 +32,50 @@ const GRAPH: &[(&str, &str)] = &[
     ("graph_has_key", include_str!("../sql/steps/verify/graph_has_key.sql")),
     ("graph_part_of", include_str!("../sql/steps/verify/graph_part_of.sql")),
 ];
-/// Rows of a cursor that are fetched at once.
-const FETCH: std::ffi::c_long = 10_000;
-
 #[pg_extern(stable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
-fn verify() -> Result<TableIterator<'static, (name!(invariant, String), name!(violations, i64))>, ErrorReport> {
-    let rows = Spi::connect(|client| -> Result<Vec<(String, i64)>, Error> {
+fn verify() -> Result<TableIterator<'static, (name!(invariant, String), name!(violations, i64))>, ErrorReport>
+{
+    let rows = sql::reading(|sql| -> Result<Vec<(String, i64)>, Error> {
         let mut rows = Vec::new();
         for (invariant, statement) in TABLES {
-            rows.push(((*invariant).to_owned(), number(client, statement)?));
+            rows.push(((*invariant).to_owned(), number(sql, statement)?));
         }
-        let (torn, fused) = components(client)?;
+        let (torn, fused) = components(sql)?;
         rows.push(("journeys_torn".to_owned(), torn));
         rows.push(("journeys_fused".to_owned(), fused));
         for (invariant, statement) in GRAPH {
             // Without a graph there must be nothing that would be in it.
-            let statement = if graph::exists() { statement } else { "SELECT count(*) FROM journey_stitch.keys" };
-            rows.push(((*invariant).to_owned(), number(client, statement)?));
+            let statement =
+                if graph::exists() { statement } else { "SELECT count(*) FROM journey_stitch.keys" };
+            rows.push(((*invariant).to_owned(), number(sql, statement)?));
         }
         Ok(rows)
     })?;
     Ok(TableIterator::new(rows))
 }
 
-fn number(client: &SpiClient<'_>, statement: &str) -> Result<i64, Error> {
-    client.select(statement, Some(1), &[])?.first().get_one::<i64>()?.ok_or(Error::Missing("count"))
+fn number(sql: &Sql, statement: &str) -> Result<i64, Error> {
+    sql.run(statement, &[])?.one::<i64>()?.ok_or(Error::Missing("count"))
 }
 
 /// Connected components that are in more than one journey, and journeys that hold more than one
 /// component, by a union-find over the keys of all stitched events.
-fn components(client: &SpiClient<'_>) -> Result<(i64, i64), Error> {
+fn components(sql: &Sql) -> Result<(i64, i64), Error> {
     let mut sets = UnionFind::<u32>::new_empty();
     let mut number_of_key: HashMap<i64, u32> = HashMap::new();
     let mut journey_of_number: Vec<i64> = Vec::new();
     let mut first_of_event: HashMap<i64, u32> = HashMap::new();
-    let mut cursor = client.try_open_cursor(include_str!("../sql/steps/verify/components.sql"), &[])?;
-    loop {
-        let rows = cursor.fetch(FETCH)?;
-        if rows.is_empty() {
-            break;
-        }
-        for row in rows {
-            pgrx::check_for_interrupts!();
-            let event = row.get::<i64>(1)?.ok_or(Error::Missing("event"))?;
-            let key = row.get::<i64>(2)?.ok_or(Error::Missing("key"))?;
-            let journey = row.get::<i64>(3)?.ok_or(Error::Missing("journey of a key"))?;
-            let number = *number_of_key.entry(key).or_insert_with(|| {
-                journey_of_number.push(journey);
-                sets.new_set()
-            });
-            let first = *first_of_event.entry(event).or_insert(number);
-            sets.union(first, number);
-        }
-    }
+    sql.each(include_str!("../sql/steps/verify/components.sql"), |row| {
+        let (event, key, journey) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let number = *number_of_key.entry(key).or_insert_with(|| {
+            journey_of_number.push(journey);
+            sets.new_set()
+        });
+        let first = *first_of_event.entry(event).or_insert(number);
+        sets.union(first, number);
+        Ok(())
+    })?;
     let mut journeys_of_set: HashMap<u32, HashSet<i64>> = HashMap::new();
     let mut sets_of_journey: HashMap<i64, HashSet<u32>> = HashMap::new();
     for (number, journey) in (0..).zip(journey_of_number) {

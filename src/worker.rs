@@ -20,6 +20,7 @@ use crate::config;
 use crate::error::Error;
 use crate::project;
 use crate::sequence::relation;
+use crate::sql;
 use crate::stitch::{self, Step};
 
 pub use shared::{is_preloaded, reserve, wake_on_commit};
@@ -90,15 +91,14 @@ enum Rest {
 fn become_owner() -> bool {
     let owner = process::transaction(|| -> Result<_, Error> {
         // What a session may have been given by ALTER DATABASE … SET must not reach into stitching.
-        Spi::run(
-            "SELECT set_config(name, value, false)
+        let settings = "SELECT set_config(name, value, false)
              FROM (VALUES ('search_path', 'pg_catalog, pg_temp'), ('default_transaction_isolation', 'read committed'),
                           ('default_transaction_read_only', 'off'), ('statement_timeout', '0'),
                           ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'))
-                  AS s (name, value)",
-        )?;
+                  AS s (name, value)";
+        sql::writing(|sql| sql.run(settings, &[]).map(drop))?;
         let owner = "SELECT extowner FROM pg_catalog.pg_extension WHERE extname = 'journey_stitch'";
-        Spi::connect(|client| Ok(client.select(owner, Some(1), &[])?.next().map(|row| row.get(1)).transpose()?.flatten()))
+        sql::reading(|sql| sql.run(owner, &[])?.one())
     });
     match owner {
         Some(owner) if config::ENABLED.get() => {
@@ -115,7 +115,7 @@ fn drain() -> Rest {
     loop {
         process::reload_if_asked();
         let due = process::transaction(|| match relation(c"journey_stitch", c"pending") {
-            Some(_) => Spi::connect(project::due),
+            Some(_) => sql::writing(project::due),
             None => Ok(Vec::new()),
         });
         let mut stitched = false;
@@ -135,7 +135,7 @@ fn stitch_batch(project_id: i32) -> bool {
     let step = process::transaction(|| -> Result<Option<Step>, Error> {
         // The extension may be dropped between two batches.
         if relation(c"journey_stitch", c"projects").is_none()
-            || !Spi::connect_mut(|client| project::try_lock(client, project_id))?
+            || !sql::writing(|sql| project::try_lock(sql, project_id))?
         {
             return Ok(None);
         }
@@ -172,7 +172,7 @@ fn rest(others_stitch: bool) -> Rest {
             return Ok(None);
         }
         let query = "SELECT min(next_attempt_at) FROM journey_stitch.pending WHERE next_attempt_at > clock_timestamp()";
-        Spi::connect(|client| Ok(client.select(query, Some(1), &[])?.first().get_one()?))
+        sql::reading(|sql| sql.run(query, &[])?.one())
     });
     let retry = soonest.map(i64::from);
     let locked = others_stitch.then(|| process::after(process::now(), LOCKED_RETRY));

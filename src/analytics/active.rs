@@ -3,7 +3,6 @@
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use super::calendar::{Span, cover};
 use super::members::MemberSet;
@@ -12,6 +11,7 @@ use super::tail::Tail;
 use crate::error::Error;
 use crate::graph;
 use crate::instant::from_unix_micros;
+use crate::sql::Sql;
 
 /// What is asked for.
 pub struct Question<'a> {
@@ -23,18 +23,14 @@ pub struct Question<'a> {
 
 /// The active members of each window [from, until), in microseconds since the Unix epoch; the windows are
 /// in order of time and do not overlap.
-pub fn members(
-    client: &SpiClient<'_>,
-    question: &Question<'_>,
-    windows: &[(i64, i64)],
-) -> Result<Vec<MemberSet>, Error> {
-    let tail = Tail::read(client, question.project_id, question.identity)?;
-    members_with(client, question, windows, &tail)
+pub fn members(sql: &Sql, question: &Question<'_>, windows: &[(i64, i64)]) -> Result<Vec<MemberSet>, Error> {
+    let tail = Tail::read(sql, question.project_id, question.identity)?;
+    members_with(sql, question, windows, &tail)
 }
 
 /// As [`members`], with a tail that was read before.
 pub fn members_with(
-    client: &SpiClient<'_>,
+    sql: &Sql,
     question: &Question<'_>,
     windows: &[(i64, i64)],
     tail: &Tail,
@@ -50,9 +46,9 @@ pub fn members_with(
             }
         }
     }
-    add_rollups(client, question, rollups, &mut sets)?;
+    add_rollups(sql, question, rollups, &mut sets)?;
     if !events.windows.is_empty() && graph::exists() {
-        add_events(client, question, events, &mut sets)?;
+        add_events(sql, question, events, &mut sets)?;
     }
     sets.iter_mut().for_each(|set| tail.merge_members(set));
     for activity in &tail.activity {
@@ -87,7 +83,7 @@ impl Spans {
 }
 
 fn add_rollups(
-    client: &SpiClient<'_>,
+    sql: &Sql,
     question: &Question<'_>,
     spans: Spans,
     sets: &mut [MemberSet],
@@ -101,22 +97,17 @@ fn add_rollups(
         spans.from.into(),
         spans.until.into(),
     ];
-    for row in client.select(include_str!("../../sql/steps/activity_read.sql"), None, &args)? {
+    for row in sql.run(include_str!("../../sql/steps/activity_read.sql"), &args)? {
         pgrx::check_for_interrupts!();
-        let window = window_of(row.get::<i32>(1)?, sets)?;
-        let chunk = row.get::<i64>(2)?.ok_or(Error::Missing("chunk of a rollup row"))?;
-        let bytes = row.get::<&[u8]>(3)?.ok_or(Error::Missing("members of a rollup row"))?;
+        let window = window_of(row.get(1)?, sets)?;
+        let chunk = row.get::<i64>(2)?;
+        let bytes = row.get::<&[u8]>(3)?;
         window.add_row(chunk, bytes)?;
     }
     Ok(())
 }
 
-fn add_events(
-    client: &SpiClient<'_>,
-    question: &Question<'_>,
-    spans: Spans,
-    sets: &mut [MemberSet],
-) -> Result<(), Error> {
+fn add_events(sql: &Sql, question: &Question<'_>, spans: Spans, sets: &mut [MemberSet]) -> Result<(), Error> {
     let statement = match question.identity {
         Identity::User => include_str!("../../sql/steps/activity_events_user.sql"),
         Identity::Journey => include_str!("../../sql/steps/activity_events_journey.sql"),
@@ -128,13 +119,13 @@ fn add_events(
         spans.from.into(),
         spans.until.into(),
     ];
-    for row in client.select(statement, None, &args)? {
-        let member = row.get::<i64>(2)?.ok_or(Error::Missing("member"))?;
-        window_of(row.get::<i32>(1)?, sets)?.insert(member);
+    for row in sql.run(statement, &args)? {
+        let member = row.get::<i64>(2)?;
+        window_of(row.get(1)?, sets)?.insert(member);
     }
     Ok(())
 }
 
-fn window_of(n: Option<i32>, sets: &mut [MemberSet]) -> Result<&mut MemberSet, Error> {
-    n.and_then(|n| usize::try_from(n).ok()).and_then(|n| sets.get_mut(n)).ok_or(Error::Missing("window"))
+fn window_of(n: i32, sets: &mut [MemberSet]) -> Result<&mut MemberSet, Error> {
+    usize::try_from(n).ok().and_then(|n| sets.get_mut(n)).ok_or(Error::Missing("window"))
 }

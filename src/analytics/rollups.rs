@@ -6,12 +6,12 @@ use std::hash::Hash;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use super::calendar::Grain;
 use super::members;
 use crate::error::Error;
 use crate::instant::from_unix_micros;
+use crate::sql::Sql;
 
 /// Whose activity is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,16 +106,16 @@ impl Rollups {
     }
 
     /// Writes the changes to a project's rollups.
-    pub fn write(self, client: &mut SpiClient<'_>, project_id: i32) -> Result<(), Error> {
+    pub fn write(self, sql: &Sql, project_id: i32) -> Result<(), Error> {
         let mut names = vec![ANY_TYPE; self.types.len()];
         for (name, number) in &self.types {
             names[*number as usize] = name;
         }
         let remove = include_str!("../../sql/steps/activity_remove.sql");
-        write_cells(client, project_id, remove, self.removed, &names)?;
+        write_cells(sql, project_id, remove, self.removed, &names)?;
         let add = include_str!("../../sql/steps/activity_add.sql");
-        write_cells(client, project_id, add, self.added, &names)?;
-        write_counts(client, project_id, self.counts, &names)
+        write_cells(sql, project_id, add, self.added, &names)?;
+        write_counts(sql, project_id, self.counts, &names)
     }
 }
 
@@ -131,7 +131,7 @@ fn put(cells: &mut Cells, identity: Identity, member: i64, event_type: u32, at: 
 }
 
 fn write_cells(
-    client: &mut SpiClient<'_>,
+    sql: &Sql,
     project_id: i32,
     statement: &str,
     cells: Cells,
@@ -146,7 +146,8 @@ fn write_cells(
         .iter()
         .map(|(_, ids)| members::encode(ids.iter().copied()))
         .collect::<Result<Vec<Vec<u8>>, _>>()?;
-    let column = |text: fn(&Cell) -> &'static str| cells.iter().map(|(cell, _)| text(cell)).collect::<Vec<_>>();
+    let column =
+        |text: fn(&Cell) -> &'static str| cells.iter().map(|(cell, _)| text(cell)).collect::<Vec<_>>();
     let args: [DatumWithOid; 7] = [
         project_id.into(),
         column(|cell| cell.identity.code()).into(),
@@ -156,12 +157,12 @@ fn write_cells(
         cells.iter().map(|(cell, _)| cell.chunk).collect::<Vec<i64>>().into(),
         sets.iter().map(Vec::as_slice).collect::<Vec<&[u8]>>().into(),
     ];
-    client.update(statement, None, &args)?;
+    sql.run(statement, &args)?;
     Ok(())
 }
 
 fn write_counts(
-    client: &mut SpiClient<'_>,
+    sql: &Sql,
     project_id: i32,
     counts: HashMap<(Grain, u32, i64), i64>,
     names: &[&str],
@@ -174,7 +175,7 @@ fn write_counts(
         starts(counts.iter().map(|((_, _, starts_at), _)| *starts_at))?.into(),
         counts.iter().map(|(_, events)| *events).collect::<Vec<i64>>().into(),
     ];
-    client.update(include_str!("../../sql/steps/event_counts_add.sql"), None, &args)?;
+    sql.run(include_str!("../../sql/steps/event_counts_add.sql"), &args)?;
     Ok(())
 }
 
@@ -203,6 +204,9 @@ fn members_difference(a: &[u8], b: &[u8]) -> Result<Vec<u8>, pgrx::pg_sys::panic
 
 /// The ids in a set.
 #[pg_extern(immutable, parallel_safe, strict)]
-fn members_ids(chunk: i64, members: &[u8]) -> Result<SetOfIterator<'static, i64>, pgrx::pg_sys::panic::ErrorReport> {
+fn members_ids(
+    chunk: i64,
+    members: &[u8],
+) -> Result<SetOfIterator<'static, i64>, pgrx::pg_sys::panic::ErrorReport> {
     Ok(SetOfIterator::new(members::decode(chunk, members).map_err(Error::from)?))
 }

@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use pgrx::datum::DatumWithOid;
-use pgrx::spi::SpiClient;
 
 use super::members::MemberSet;
 use super::rollups::Identity;
 use crate::error::Error;
+use crate::sql::Sql;
 use crate::stitch::batch;
 use crate::users;
 
@@ -35,17 +35,17 @@ pub struct Activity {
 
 impl Tail {
     /// Reads the tail.
-    pub fn read(client: &SpiClient<'_>, project_id: i32, identity: Identity) -> Result<Self, Error> {
+    pub fn read(sql: &Sql, project_id: i32, identity: Identity) -> Result<Self, Error> {
         let args: [DatumWithOid; 1] = [project_id.into()];
-        let rows = batch::ids(client.select(include_str!("../../sql/steps/tail_rows.sql"), None, &args)?)?;
+        let rows = batch::ids(sql.run(include_str!("../../sql/steps/tail_rows.sql"), &args)?)?;
         if rows.is_empty() {
             return Ok(Tail::default());
         }
-        let events = batch::read_events(client, &rows)?;
+        let events = batch::read_events(sql, &rows)?;
         let ids = events.iter().map(|event| event.id).collect();
         let (members, merges) = match identity {
-            Identity::User => (user_members(client, project_id, &events)?, Vec::new()),
-            Identity::Journey => journey_members(client, project_id, &events)?,
+            Identity::User => (user_members(sql, project_id, &events)?, Vec::new()),
+            Identity::Journey => journey_members(sql, project_id, &events)?,
         };
         let activity = events
             .into_iter()
@@ -71,11 +71,11 @@ impl Tail {
 }
 
 fn user_members(
-    client: &SpiClient<'_>,
+    sql: &Sql,
     project_id: i32,
     events: &[batch::QueuedEvent],
 ) -> Result<Vec<Option<i64>>, Error> {
-    let known = users::find(client, project_id, events.iter().filter_map(|event| event.user_id.as_deref()))?;
+    let known = users::find(sql, project_id, events.iter().filter_map(|event| event.user_id.as_deref()))?;
     let numbers: HashMap<&str, i64> = (FIRST_NEW_MEMBER..)
         .zip(known)
         .map(|(new, (user_id, number))| (user_id, number.unwrap_or(new)))
@@ -85,12 +85,8 @@ fn user_members(
 
 type Members = (Vec<Option<i64>>, Vec<(i64, i64)>);
 
-fn journey_members(
-    client: &SpiClient<'_>,
-    project_id: i32,
-    events: &[batch::QueuedEvent],
-) -> Result<Members, Error> {
-    let plan = batch::plan(client, project_id, events)?.plan;
+fn journey_members(sql: &Sql, project_id: i32, events: &[batch::QueuedEvent]) -> Result<Members, Error> {
+    let plan = batch::plan(sql, project_id, events)?.plan;
     let journey = |component: &u32| {
         let component = *component;
         plan.components[component as usize].journey.unwrap_or(FIRST_NEW_MEMBER + i64::from(component))

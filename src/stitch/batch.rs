@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 
 use pgrx::datum::DatumWithOid;
-use pgrx::prelude::*;
-use pgrx::spi::{SpiClient, SpiHeapTupleData, SpiTupleTable};
 
 use super::components::{self, EventKeys, Plan};
 use crate::error::Error;
@@ -13,6 +11,7 @@ use crate::identity::Identifiers;
 use crate::instant::to_unix_micros;
 use crate::journey::identifier_texts;
 use crate::jsonb::Jsonb;
+use crate::sql::{Row, Rows, Sql};
 
 /// A queued event, as far as stitching looks at it.
 pub struct QueuedEvent {
@@ -28,23 +27,20 @@ pub struct QueuedEvent {
 }
 
 /// The events of queue rows, in the order in which they are stitched.
-pub fn read_events(client: &SpiClient<'_>, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Error> {
+pub fn read_events(sql: &Sql, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Error> {
     let args: [DatumWithOid; 1] = [queue_rows.to_vec().into()];
-    let rows = client.select(include_str!("../../sql/steps/stitch_events.sql"), None, &args)?;
+    let rows = sql.run(include_str!("../../sql/steps/stitch_events.sql"), &args)?;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         pgrx::check_for_interrupts!();
         events.push(QueuedEvent {
-            id: row.get(1)?.ok_or(Error::Missing("id of an event"))?,
-            occurred_at: row
-                .get::<TimestampWithTimeZone>(2)?
-                .map(to_unix_micros)
-                .ok_or(Error::Missing("time of an event"))?,
-            event_id: row.get(3)?.ok_or(Error::Missing("event_id of an event"))?,
-            event_type: row.get(4)?.ok_or(Error::Missing("type of an event"))?,
-            user_id: row.get(5)?,
-            session_id: row.get(6)?,
-            others: identifier_texts(row.get::<Jsonb>(7)?),
+            id: row.get(1)?,
+            occurred_at: to_unix_micros(row.get(2)?),
+            event_id: row.get(3)?,
+            event_type: row.get(4)?,
+            user_id: row.nullable(5)?,
+            session_id: row.nullable(6)?,
+            others: identifier_texts(row.nullable::<Jsonb>(7)?),
         });
     }
     Ok(events)
@@ -66,7 +62,7 @@ pub struct Batch<'a> {
 }
 
 /// Plans the stitching of events.
-pub fn plan<'a>(client: &SpiClient<'_>, project_id: i32, events: &'a [QueuedEvent]) -> Result<Batch<'a>, Error> {
+pub fn plan<'a>(sql: &Sql, project_id: i32, events: &'a [QueuedEvent]) -> Result<Batch<'a>, Error> {
     let mut keys: Vec<Key<'a>> = Vec::new();
     let mut index: HashMap<(&'a str, &'a str), u32> = HashMap::with_capacity(events.len() * 2);
     let mut keys_of_events = EventKeys::with_capacity(events.len(), events.len() * 3);
@@ -81,7 +77,7 @@ pub fn plan<'a>(client: &SpiClient<'_>, project_id: i32, events: &'a [QueuedEven
             })
         }));
     }
-    let journey_of_key = find_keys(client, project_id, &mut keys)?;
+    let journey_of_key = find_keys(sql, project_id, &mut keys)?;
     pgrx::check_for_interrupts!();
     let plan = components::plan(keys_of_events.iter(), &journey_of_key);
     Ok(Batch { keys, keys_of_events, plan })
@@ -99,28 +95,28 @@ impl QueuedEvent {
 }
 
 /// Looks the keys up; answers the present journey of each.
-fn find_keys(client: &SpiClient<'_>, project_id: i32, keys: &mut [Key<'_>]) -> Result<Vec<Option<i64>>, Error> {
+fn find_keys(sql: &Sql, project_id: i32, keys: &mut [Key<'_>]) -> Result<Vec<Option<i64>>, Error> {
     let args: [DatumWithOid; 3] = [
         project_id.into(),
         keys.iter().map(|key| key.kind).collect::<Vec<_>>().into(),
         keys.iter().map(|key| key.value).collect::<Vec<_>>().into(),
     ];
     let mut journeys = vec![None; keys.len()];
-    for row in client.select(include_str!("../../sql/steps/keys_find.sql"), None, &args)? {
+    for row in sql.run(include_str!("../../sql/steps/keys_find.sql"), &args)? {
         let n = ordinal(&row)?;
-        keys[n].id = row.get(2)?;
-        journeys[n] = row.get(3)?;
+        keys[n].id = Some(row.get(2)?);
+        journeys[n] = Some(row.get(3)?);
     }
     Ok(journeys)
 }
 
 /// The first column of a row, WITH ORDINALITY's number, as an index.
-pub fn ordinal(row: &SpiHeapTupleData<'_>) -> Result<usize, Error> {
-    let n = row.get::<i32>(1)?.ok_or(Error::Missing("ordinal number"))?;
+pub fn ordinal(row: &Row<'_>) -> Result<usize, Error> {
+    let n = row.get::<i32>(1)?;
     usize::try_from(n - 1).map_err(|_| Error::Missing("ordinal number above zero"))
 }
 
 /// All ids of a statement's one column.
-pub fn ids(rows: SpiTupleTable<'_>) -> Result<Vec<i64>, Error> {
-    rows.map(|row| row.get(1)?.ok_or(Error::Missing("id"))).collect()
+pub fn ids(rows: Rows<'_>) -> Result<Vec<i64>, Error> {
+    rows.map(|row| row.get(1)).collect()
 }

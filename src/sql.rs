@@ -1,0 +1,180 @@
+//! Statements through SPI, with their snapshot said outright. pgrx chooses it by whether the transaction
+//! has written yet, which is wrong both ways: a STABLE function must see one snapshot in all its
+//! statements even after a write, and a stitcher that has waited for a lock must see what was committed
+//! meanwhile even before its first one.
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+
+use crate::error::Error;
+
+/// An SPI connection; what it allocates is freed with it.
+pub struct Sql {
+    read_only: bool,
+}
+
+/// Runs statements that only read, all on the snapshot of the calling query.
+pub fn reading<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
+    connected(true, work)
+}
+
+/// Runs statements that each see what is committed by then, and what this transaction has done.
+pub fn writing<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
+    connected(false, work)
+}
+
+fn connected<T, E>(read_only: bool, work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
+    // SAFETY: SPI_finish, in Drop, belongs to it. (SPI_connect always succeeds.)
+    unsafe { pg_sys::SPI_connect() };
+    work(&Sql { read_only })
+}
+
+impl Drop for Sql {
+    fn drop(&mut self) {
+        // SAFETY: pairs with SPI_connect; connections nest, and are dropped in reverse order.
+        unsafe { pg_sys::SPI_finish() };
+    }
+}
+
+impl Sql {
+    /// Runs a statement.
+    pub fn run<'s>(&'s self, statement: &str, args: &[DatumWithOid<'_>]) -> Result<Rows<'s>, Error> {
+        let statement = CString::new(statement).map_err(|_| Error::Missing("statement without NUL"))?;
+        let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
+        let (mut values, nulls) = datums(args);
+        // SAFETY: three arrays of one length; SPI leaves the rows in SPI_tuptable, which lives until
+        // SPI_finish, longer than Rows<'s>.
+        unsafe {
+            pg_sys::SPI_tuptable = std::ptr::null_mut();
+            let status = pg_sys::SPI_execute_with_args(
+                statement.as_ptr(),
+                args.len() as i32,
+                types.as_mut_ptr(),
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                self.read_only,
+                0,
+            );
+            if status < 0 { Err(Error::Spi(status)) } else { Ok(Rows::of(pg_sys::SPI_tuptable)) }
+        }
+    }
+
+    /// Runs a query whose rows are too many to be held at once, and hands each to `visit`.
+    pub fn each(
+        &self,
+        query: &str,
+        mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        const ROWS_AT_ONCE: std::ffi::c_long = 5_000;
+        let query = CString::new(query).map_err(|_| Error::Missing("query without NUL"))?;
+        // SAFETY: a cursor without arguments; each part of its rows is freed before the next is fetched.
+        unsafe {
+            let (none, nothing) = (std::ptr::null_mut(), std::ptr::null_mut());
+            let name = std::ptr::null();
+            let cursor = pg_sys::SPI_cursor_open_with_args(
+                name,
+                query.as_ptr(),
+                0,
+                none,
+                nothing,
+                std::ptr::null(),
+                self.read_only,
+                0,
+            );
+            loop {
+                pg_sys::SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
+                let table = pg_sys::SPI_tuptable;
+                let rows = Rows::of(table);
+                if rows.len() == 0 {
+                    break;
+                }
+                for row in rows {
+                    pgrx::check_for_interrupts!();
+                    visit(&row)?;
+                }
+                pg_sys::SPI_freetuptable(table);
+            }
+            pg_sys::SPI_cursor_close(cursor);
+        }
+        Ok(())
+    }
+}
+
+/// Values and, as SPI takes them, their nulls.
+fn datums(args: &[DatumWithOid<'_>]) -> (Vec<pg_sys::Datum>, Vec<std::ffi::c_char>) {
+    args.iter()
+        .map(|arg| match arg.datum() {
+            Some(datum) => (datum.sans_lifetime(), b' ' as std::ffi::c_char),
+            None => (pg_sys::Datum::from(0), b'n' as std::ffi::c_char),
+        })
+        .unzip()
+}
+
+/// The rows that a statement returned.
+pub struct Rows<'s> {
+    table: *mut pg_sys::SPITupleTable,
+    next: usize,
+    connection: PhantomData<&'s Sql>,
+}
+
+impl<'s> Rows<'s> {
+    /// # Safety
+    /// The table is NULL, or SPI's and lives as long as 's.
+    unsafe fn of(table: *mut pg_sys::SPITupleTable) -> Self {
+        Rows { table, next: 0, connection: PhantomData }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        // SAFETY: see of().
+        if self.table.is_null() { 0 } else { unsafe { (*self.table).numvals as usize } }
+    }
+
+    /// The value of a statement that returns one row of one column; `None`: NULL, or no row.
+    pub fn one<T: FromDatum + IntoDatum>(mut self) -> Result<Option<T>, Error> {
+        self.next().map_or(Ok(None), |row| row.nullable(1))
+    }
+}
+
+impl<'s> Iterator for Rows<'s> {
+    type Item = Row<'s>;
+
+    fn next(&mut self) -> Option<Row<'s>> {
+        if self.next >= self.len() {
+            return None;
+        }
+        // SAFETY: within the table's numvals rows.
+        let tuple = unsafe { *(*self.table).vals.add(self.next) };
+        self.next += 1;
+        Some(Row { tuple, table: self.table, connection: PhantomData })
+    }
+}
+
+/// One row.
+pub struct Row<'s> {
+    tuple: pg_sys::HeapTuple,
+    table: *mut pg_sys::SPITupleTable,
+    connection: PhantomData<&'s Sql>,
+}
+
+impl Row<'_> {
+    /// The value of a column, counted from 1. Text and bytea that are borrowed live as long as the connection.
+    pub fn nullable<T: FromDatum + IntoDatum>(&self, column: i32) -> Result<Option<T>, Error> {
+        // SAFETY: SPI answers a column that is not there with NULL; try_from_datum checks the type.
+        unsafe {
+            let mut is_null = false;
+            let descriptor = (*self.table).tupdesc;
+            let datum = pg_sys::SPI_getbinval(self.tuple, descriptor, column, &mut is_null);
+            let type_oid = pg_sys::SPI_gettypeid(descriptor, column);
+            T::try_from_datum(datum, is_null, type_oid).map_err(Error::from)
+        }
+    }
+
+    /// The value of a column that is never NULL.
+    pub fn get<T: FromDatum + IntoDatum>(&self, column: i32) -> Result<T, Error> {
+        self.nullable(column)?.ok_or(Error::Missing("value in a column that is never NULL"))
+    }
+}
