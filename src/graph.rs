@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 
 use crate::error::Error;
 use crate::sequence::relation;
-use crate::sql::Sql;
+use crate::sql::{Row, Sql};
 
 /// An AGE graphid is a label's number in the upper 16 bits and an entry id in the lower 48.
 const ENTRY_ID_BITS: u32 = 48;
@@ -23,47 +23,88 @@ pub fn exists() -> bool {
     relation(c"journey_graph", c"PART_OF").is_some()
 }
 
-/// Makes the graph where it is missing, or where it is left over from an extension that was dropped.
-pub fn ensure(sql: &Sql) -> Result<(), Error> {
-    let probe = "SELECT EXISTS (SELECT FROM journey_stitch.journeys)";
-    if !exists() || sql.run(probe, &[])?.one::<bool>()? != Some(true) {
-        sql.run("SELECT journey_stitch.ensure_graph()", &[])?;
+/// The numbers that AGE gave to the labels.
+pub struct Graph {
+    event: i32,
+    correlation: i32,
+    journey: i32,
+    has_key: i32,
+    part_of: i32,
+}
+
+impl Graph {
+    /// The graph; it is made where it is missing, and emptied where it is left over from an extension
+    /// that was dropped.
+    pub fn open(sql: &Sql) -> Result<Self, Error> {
+        let has_journeys = "SELECT EXISTS (SELECT FROM journey_stitch.journeys)";
+        if !exists() || sql.run(has_journeys, &[])?.one()? != Some(true) {
+            sql.run("SELECT journey_stitch.ensure_graph()", &[])?;
+        }
+        let mut rows = sql.run(include_str!("../sql/steps/graph_labels.sql"), &[])?;
+        let row = rows.next().ok_or(Error::Missing("labels of journey_graph"))?;
+        Ok(Graph {
+            event: row.get(1)?,
+            correlation: row.get(2)?,
+            journey: row.get(3)?,
+            has_key: row.get(4)?,
+            part_of: row.get(5)?,
+        })
     }
-    Ok(())
-}
 
-/// Vertices for the events of queue rows.
-pub fn add_events(sql: &Sql, queue_rows: &[i64]) -> Result<(), Error> {
-    let args: [DatumWithOid; 1] = [queue_rows.to_vec().into()];
-    sql.run(include_str!("../sql/steps/graph_events.sql"), &args)?;
-    Ok(())
-}
+    /// Vertices for the events of queue rows.
+    pub fn add_events(&self, sql: &Sql, queue_rows: &[i64]) -> Result<(), Error> {
+        let args: [DatumWithOid; 2] = [queue_rows.into(), self.event.into()];
+        sql.run(include_str!("../sql/steps/graph_events.sql"), &args).map(drop)
+    }
 
-/// Vertices for new journeys.
-pub fn add_journeys(sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
-    let args: [DatumWithOid; 1] = [ids.into()];
-    sql.run(include_str!("../sql/steps/graph_journeys.sql"), &args)?;
-    Ok(())
-}
+    /// Vertices for new journeys.
+    pub fn add_journeys(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
+        let args: [DatumWithOid; 2] = [self.journey.into(), ids.into()];
+        sql.run(include_str!("../sql/steps/graph_journeys.sql"), &args).map(drop)
+    }
 
-/// Vertices for new keys, and the edges to their journeys.
-pub fn add_keys(
-    sql: &Sql,
-    ids: Vec<i64>,
-    kinds: Vec<&str>,
-    values: Vec<&str>,
-    journeys: Vec<i64>,
-) -> Result<(), Error> {
-    let args: [DatumWithOid; 3] = [ids.clone().into(), kinds.into(), values.into()];
-    sql.run(include_str!("../sql/steps/graph_keys.sql"), &args)?;
-    let args: [DatumWithOid; 2] = [ids.into(), journeys.into()];
-    sql.run(include_str!("../sql/steps/graph_part_of.sql"), &args)?;
-    Ok(())
-}
+    /// Vertices for new keys, and the edges to their journeys.
+    pub fn add_keys(
+        &self,
+        sql: &Sql,
+        ids: &[i64],
+        kinds: &[&str],
+        values: &[&str],
+        journeys: &[i64],
+    ) -> Result<(), Error> {
+        let args: [DatumWithOid; 4] = [self.correlation.into(), ids.into(), kinds.into(), values.into()];
+        sql.run(include_str!("../sql/steps/graph_keys.sql"), &args)?;
+        let args: [DatumWithOid; 5] =
+            [self.part_of.into(), self.correlation.into(), self.journey.into(), ids.into(), journeys.into()];
+        sql.run(include_str!("../sql/steps/graph_part_of.sql"), &args).map(drop)
+    }
 
-/// Edges from events to their keys.
-pub fn add_has_key(sql: &Sql, events: Vec<i64>, keys: Vec<i64>) -> Result<(), Error> {
-    let args: [DatumWithOid; 2] = [events.into(), keys.into()];
-    sql.run(include_str!("../sql/steps/graph_has_key.sql"), &args)?;
-    Ok(())
+    /// Edges from events to their keys.
+    pub fn add_has_key(&self, sql: &Sql, events: Vec<i64>, keys: Vec<i64>) -> Result<(), Error> {
+        let args: [DatumWithOid; 5] =
+            [self.has_key.into(), self.event.into(), self.correlation.into(), events.into(), keys.into()];
+        sql.run(include_str!("../sql/steps/graph_has_key.sql"), &args).map(drop)
+    }
+
+    /// Hands `visit` each event of journeys that are to be absorbed: journey, time, type. Before
+    /// [`Self::move_keys`].
+    pub fn each_event_of(
+        &self,
+        sql: &Sql,
+        absorbed: &[i64],
+        mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let args: [DatumWithOid; 2] = [self.journey.into(), absorbed.into()];
+        for row in sql.run(include_str!("../sql/steps/merge_activity.sql"), &args)? {
+            pgrx::check_for_interrupts!();
+            visit(&row)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the keys of absorbed journeys to their survivors, in the table and in the graph.
+    pub fn move_keys(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<(), Error> {
+        let args: [DatumWithOid; 3] = [self.journey.into(), absorbed.into(), survivors.into()];
+        sql.run(include_str!("../sql/steps/merge_keys.sql"), &args).map(drop)
+    }
 }

@@ -3,7 +3,7 @@
 //! statements even after a write, and a stitcher that has waited for a lock must see what was committed
 //! meanwhile even before its first one.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
 use pgrx::datum::DatumWithOid;
@@ -176,5 +176,37 @@ impl Row<'_> {
     /// The value of a column that is never NULL.
     pub fn get<T: FromDatum + IntoDatum>(&self, column: i32) -> Result<T, Error> {
         self.nullable(column)?.ok_or(Error::Missing("value in a column that is never NULL"))
+    }
+}
+
+/// Has the statements of `work` planned as what the stitcher's are: a few thousand look-ups by key,
+/// whatever the statistics say of tables that have just grown. JIT would take longer than the statements.
+/// An error must abort the (sub)transaction, which puts the settings back too.
+pub fn for_lookups<T>(work: impl FnOnce() -> T) -> T {
+    const SETTINGS: [(&CStr, &CStr); 5] = [
+        (c"enable_seqscan", c"off"),
+        (c"enable_hashjoin", c"off"),
+        (c"enable_mergejoin", c"off"),
+        (c"max_parallel_workers_per_gather", c"0"),
+        (c"jit", c"off"),
+    ];
+    // SAFETY: what a function's SET clauses do, on settings that anybody may set.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        for (name, value) in SETTINGS {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
+        let done = work();
+        pg_sys::AtEOXact_GUC(true, level);
+        done
     }
 }

@@ -18,12 +18,13 @@ use pgrx::prelude::*;
 use self::batch::{Batch, QueuedEvent};
 use crate::analytics::rollups::{Identity, Rollups};
 use crate::error::Error;
+use crate::graph::Graph;
 use crate::instant::{from_unix_micros, to_unix_micros};
 use crate::queue::{self, Claim};
 use crate::sequence::Sequence;
 use crate::sql::{self, Sql};
 use crate::subtransaction::{self, Failure};
-use crate::{config, graph, project, users};
+use crate::{config, project, users};
 
 /// What stitching did.
 #[derive(Debug, Default, Clone, Copy)]
@@ -109,12 +110,10 @@ fn stitch_all(max_events: i64) -> Result<Totals, Error> {
 pub fn step(project_id: i32, max_events: i64) -> Result<Step, Error> {
     // A connection a batch: what SPI allocates is freed with it.
     let size = max_events.min(config::batch_size());
-    let claim = sql::writing(|sql| {
-        graph::ensure(sql)?;
-        queue::claim(sql, project_id, size)
-    })?;
+    let claim = sql::writing(|sql| queue::claim(sql, project_id, size))?;
     let Some(claim) = claim else { return Ok(Step::Idle) };
-    let stitched = subtransaction::run(|| sql::writing(|sql| stitch(sql, project_id, &claim)));
+    let stitched =
+        subtransaction::run(|| sql::for_lookups(|| sql::writing(|sql| stitch(sql, project_id, &claim))));
     match stitched {
         Ok(totals) => Ok(Step::Stitched(totals)),
         Err(failure) if failure.is_cancel() => Err(Error::Cancelled(failure.message)),
@@ -128,14 +127,15 @@ pub fn step(project_id: i32, max_events: i64) -> Result<Step, Error> {
 fn stitch(sql: &Sql, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
     let events = batch::read_events(sql, &claim.rows)?;
     let batch = batch::plan(sql, project_id, &events)?;
+    let graph = Graph::open(sql)?;
     let mut rollups = Rollups::default();
 
-    let absorbed = merge_journeys(sql, &batch, &mut rollups)?;
-    let journeys = write_journeys(sql, project_id, &batch, &events)?;
-    let keys = write_keys(sql, project_id, &batch, &journeys)?;
+    let absorbed = merge_journeys(sql, &graph, &batch, &mut rollups)?;
+    let journeys = write_journeys(sql, &graph, project_id, &batch, &events)?;
+    let keys = write_keys(sql, &graph, project_id, &batch, &journeys)?;
     record_merges(sql, project_id, &batch, &events, &keys)?;
-    graph::add_events(sql, &claim.rows)?;
-    add_edges(sql, &batch, &events, &keys)?;
+    graph.add_events(sql, &claim.rows)?;
+    add_edges(sql, &graph, &batch, &events, &keys)?;
 
     let user_ids = events.iter().filter_map(|event| event.user_id.as_deref());
     let users = users::find_or_create(sql, project_id, user_ids)?;
@@ -164,25 +164,27 @@ fn stitch(sql: &Sql, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
 }
 
 /// Moves what belongs to absorbed journeys to their survivors; answers how many were absorbed.
-fn merge_journeys(sql: &Sql, batch: &Batch<'_>, rollups: &mut Rollups) -> Result<usize, Error> {
+fn merge_journeys(
+    sql: &Sql,
+    graph: &Graph,
+    batch: &Batch<'_>,
+    rollups: &mut Rollups,
+) -> Result<usize, Error> {
     let survivors: HashMap<i64, i64> = batch.plan.absorptions().collect();
     if survivors.is_empty() {
         return Ok(0);
     }
     let (absorbed, into): (Vec<i64>, Vec<i64>) = survivors.iter().unzip();
-    let args: [DatumWithOid; 1] = [absorbed.clone().into()];
-    for row in sql.run(include_str!("../sql/steps/merge_activity.sql"), &args)? {
-        pgrx::check_for_interrupts!();
-        let journey = row.get::<i64>(1)?;
-        let occurred_at = row.get::<TimestampWithTimeZone>(2)?;
-        let event_type = row.get::<String>(3)?;
-        let occurred_at = to_unix_micros(occurred_at);
+    graph.each_event_of(sql, &absorbed, |row| {
+        let (journey, occurred_at) = (row.get(1)?, to_unix_micros(row.get(2)?));
+        let event_type: String = row.get(3)?;
         rollups.remove(Identity::Journey, journey, &event_type, occurred_at);
         rollups.add(Identity::Journey, survivors[&journey], &event_type, occurred_at);
-    }
+        Ok(())
+    })?;
+    graph.move_keys(sql, &absorbed, &into)?;
     let count = absorbed.len();
     let args: [DatumWithOid; 2] = [absorbed.into(), into.into()];
-    sql.run(include_str!("../sql/steps/merge_keys.sql"), &args)?;
     sql.run(include_str!("../sql/steps/merge_journeys.sql"), &args)?;
     Ok(count)
 }
@@ -199,6 +201,7 @@ struct Growth {
 /// Makes the new journeys and adds to the present ones; answers each component's journey.
 fn write_journeys(
     sql: &Sql,
+    graph: &Graph,
     project_id: i32,
     batch: &Batch<'_>,
     events: &[QueuedEvent],
@@ -226,7 +229,7 @@ fn write_journeys(
         let [ids, keys, events, first, last] = growth_columns(&new, &journeys, &growth)?;
         let args: [DatumWithOid; 6] = [project_id.into(), ids, keys, events, first, last];
         sql.run(include_str!("../sql/steps/journeys_insert.sql"), &args)?;
-        graph::add_journeys(sql, new.iter().map(|&component| journeys[component]).collect())?;
+        graph.add_journeys(sql, new.iter().map(|&component| journeys[component]).collect())?;
     }
     if !present.is_empty() {
         let args = growth_columns(&present, &journeys, &growth)?;
@@ -252,7 +255,13 @@ fn growth_columns(
 }
 
 /// Makes the new keys, in the table and in the graph; answers the id of every key of the batch.
-fn write_keys(sql: &Sql, project_id: i32, batch: &Batch<'_>, journeys: &[i64]) -> Result<Vec<i64>, Error> {
+fn write_keys(
+    sql: &Sql,
+    graph: &Graph,
+    project_id: i32,
+    batch: &Batch<'_>,
+    journeys: &[i64],
+) -> Result<Vec<i64>, Error> {
     let sequence = Sequence::open(c"key_entry_id")?;
     let ids: Vec<i64> = batch.keys.iter().map(|key| key.id.unwrap_or_else(|| sequence.next())).collect();
     let new: Vec<usize> = (0..ids.len()).filter(|&key| batch.keys[key].id.is_none()).collect();
@@ -264,13 +273,13 @@ fn write_keys(sql: &Sql, project_id: i32, batch: &Batch<'_>, journeys: &[i64]) -
         let of_journeys: Vec<i64> = new.iter().map(of).collect();
         let args: [DatumWithOid; 5] = [
             project_id.into(),
-            new_ids.clone().into(),
-            kinds.clone().into(),
-            values.clone().into(),
-            of_journeys.clone().into(),
+            new_ids.as_slice().into(),
+            kinds.as_slice().into(),
+            values.as_slice().into(),
+            of_journeys.as_slice().into(),
         ];
         sql.run(include_str!("../sql/steps/keys_insert.sql"), &args)?;
-        graph::add_keys(sql, new_ids, kinds, values, of_journeys)?;
+        graph.add_keys(sql, &new_ids, &kinds, &values, &of_journeys)?;
     }
     Ok(ids)
 }
@@ -302,11 +311,17 @@ fn record_merges(
     Ok(())
 }
 
-fn add_edges(sql: &Sql, batch: &Batch<'_>, events: &[QueuedEvent], keys: &[i64]) -> Result<(), Error> {
+fn add_edges(
+    sql: &Sql,
+    graph: &Graph,
+    batch: &Batch<'_>,
+    events: &[QueuedEvent],
+    keys: &[i64],
+) -> Result<(), Error> {
     let (from, to): (Vec<i64>, Vec<i64>) = events
         .iter()
         .zip(batch.keys_of_events.iter())
         .flat_map(|(event, of_event)| of_event.iter().map(|&key| (event.id, keys[key as usize])))
         .unzip();
-    graph::add_has_key(sql, from, to)
+    graph.add_has_key(sql, from, to)
 }

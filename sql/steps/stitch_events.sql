@@ -2,6 +2,9 @@
 SELECT e.id, e.occurred_at, e.event_id, e.event_type, e.user_id, e.session_id, e.identifiers
 FROM journey_stitch.pending q
 CROSS JOIN unnest(q.event_ranges) AS r (ids)
-JOIN journey_stitch.events e ON e.id >= lower(r.ids) AND e.id < upper(r.ids)
+CROSS JOIN LATERAL (
+    -- Kept apart, so that it is a descent of the index for each range, whatever the planner thinks of them.
+    SELECT * FROM journey_stitch.events e WHERE e.id >= lower(r.ids) AND e.id < upper(r.ids) ORDER BY e.id OFFSET 0
+) AS e
 WHERE q.id = ANY ($1)
 ORDER BY e.occurred_at, e.id

@@ -36,3 +36,6 @@ ORDER BY u.day;
 
 \echo '== Top events'
 SELECT * FROM journey_stitch.top_events(:'first_day', :'last_day', 20);
+
+\echo '== What an operator asks first (journey_stitch.health())'
+SELECT * FROM journey_stitch.health();

@@ -75,7 +75,7 @@ demo_lines() {
 }
 
 started=$SECONDS
-data=${DATA:+$(realpath "$DATA")}
+data=${DATA:-}
 mapping=${MAPPING:-tests/demo/gharchive.sql}
 heading "A throwaway cluster of $("$PG_BIN/postgres" --version), journey_stitch preloaded"
 cluster_start demo
@@ -85,6 +85,5 @@ if [ -n "$data" ]; then
 else
     demo_shoppers
 fi
-printf '\n'
-report health_report.sql
+report verify_report.sql
 printf '\ndemo finished in %d s\n' $((SECONDS - started))

@@ -1,10 +1,10 @@
 -- A month of a shop's events, the same on every run: who came when, on which device, and did what.
 -- psql variables: shoppers, days, first_day.
 --
--- Some shoppers stay anonymous on one device. The others browse on a phone first, log in on the web on
--- their second visit, and later come back on phone, web and tablet; on the tablet they pay. Phone and web
--- come together in one of two ways: by the e-mail address left on the phone and given again at the login,
--- or by logging in on the phone's app too.
+-- Some shoppers stay anonymous on one device. The others browse on a phone first, then on the web, where
+-- they log in on their third visit (on the second if there is no third), and later come back on phone, web
+-- and tablet; on the tablet they pay. Phone and web come together in one of two ways: by the e-mail address
+-- left on the phone and given again at the login, or by logging in on the phone's app too.
 
 -- A number in [0, 1) that depends on its arguments alone.
 CREATE FUNCTION demo.dice(shopper integer, what text, n integer DEFAULT 0) RETURNS double precision
@@ -28,7 +28,8 @@ FROM generate_series(1, :shoppers) AS n;
 -- People come back less from week to week, and more at weekends.
 CREATE TABLE demo.visits AS
 WITH came AS (
-    SELECT s.*, d AS day, row_number() OVER (PARTITION BY s.shopper ORDER BY d)::integer AS visit
+    SELECT s.*, d AS day, row_number() OVER (PARTITION BY s.shopper ORDER BY d)::integer AS visit,
+           CASE WHEN NOT stays_anonymous THEN LEAST(count(*) OVER (PARTITION BY s.shopper), 3) END AS login_visit
     FROM demo.shoppers s
     CROSS JOIN generate_series(0, :days - 1) AS d
     WHERE d = s.first_day
@@ -36,38 +37,39 @@ WITH came AS (
           AND demo.dice(s.shopper, 'visit', d) < 0.3 * s.loyalty * 0.65 ^ ((d - s.first_day) / 7)
               * (ARRAY[0.8, 0.85, 0.9, 1.0, 1.2, 1.5, 1.4])[extract(isodow FROM date :'first_day' + d)]
 )
-SELECT shopper, visit, stays_anonymous, gives_email_on_phone,
+SELECT shopper, visit, login_visit, stays_anonymous, gives_email_on_phone,
        CASE WHEN stays_anonymous THEN first_device
             WHEN visit = 1 THEN 'phone'
-            WHEN visit = 2 THEN 'web'
+            WHEN visit <= login_visit THEN 'web'
             WHEN demo.dice(shopper, 'device', visit) < 0.4 THEN 'tablet'
             WHEN demo.dice(shopper, 'device', visit) < 0.7 THEN 'web'
             ELSE 'phone' END AS device,
-       3 + floor(7 * demo.dice(shopper, 'steps', visit))::integer AS steps,
+       2 + floor(8 * demo.dice(shopper, 'steps', visit) ^ 1.7)::integer AS steps,
        (date :'first_day' + day)::timestamp AT TIME ZONE 'UTC' + interval '1 hour'
            * (6 + 8 * demo.dice(shopper, 'hour', visit) + 8 * demo.dice(shopper, 'later', visit)) AS starts_at
 FROM came;
 
--- One row an event. The two steps behind the last of a second visit are the login on the phone's app.
+-- One row an event. Behind the last step of the login's visit may come two of a login on the phone's app.
 CREATE TABLE demo.steps AS
 WITH stepped AS (
     SELECT v.shopper, v.visit, n AS step, v.steps, v.stays_anonymous, v.gives_email_on_phone,
+           COALESCE(v.visit > v.login_visit, false) AS has_logged_in,
+           COALESCE(v.visit = v.login_visit AND v.visit > 1, false) AS logs_in,
            CASE WHEN n >= v.steps THEN 'phone' ELSE v.device END AS device,
            (v.shopper * 100 + v.visit) * 100 + n AS number,
            v.starts_at + make_interval(secs => 60 * n + 50 * demo.dice(v.shopper, 'second ' || v.visit, n)) AS occurred_at
     FROM demo.visits v
     CROSS JOIN LATERAL generate_series(0, v.steps - 1 + CASE
-        WHEN v.visit = 2 AND NOT v.stays_anonymous AND NOT v.gives_email_on_phone THEN 2 ELSE 0 END) AS n
+        WHEN v.visit = v.login_visit AND v.visit > 1 AND NOT v.gives_email_on_phone THEN 2 ELSE 0 END) AS n
 ), typed AS (
     SELECT *,
            CASE
-               WHEN step = steps + 1 THEN 'login'
+               WHEN step = steps + 1 OR logs_in AND step = 1 THEN 'login'
                WHEN step IN (0, steps) THEN CASE device WHEN 'web' THEN 'page_view' ELSE 'app_open' END
-               WHEN visit = 2 AND NOT stays_anonymous AND step = 1 THEN 'login'
                WHEN visit = 1 AND NOT stays_anonymous AND gives_email_on_phone AND step = steps - 1 THEN 'newsletter_signup'
-               WHEN demo.dice(shopper, 'buys', visit) < CASE
-                        WHEN stays_anonymous OR visit < 3 THEN 0 WHEN device = 'tablet' THEN 0.6 ELSE 0.15 END
-                    AND step >= steps - 2 THEN CASE WHEN step = steps - 1 THEN 'purchase' ELSE 'checkout' END
+               WHEN has_logged_in AND step >= steps - 2
+                    AND demo.dice(shopper, 'buys', visit) < CASE device WHEN 'tablet' THEN 0.6 ELSE 0.15 END
+                    THEN CASE WHEN step = steps - 1 THEN 'purchase' ELSE 'checkout' END
                WHEN demo.dice(shopper, 'type', visit * 100 + step) < 0.2 THEN 'search'
                WHEN demo.dice(shopper, 'type', visit * 100 + step) < 0.3 THEN 'add_to_cart'
                ELSE 'product_view' END AS event_type
@@ -76,8 +78,8 @@ WITH stepped AS (
 SELECT shopper, number, device, event_type, date_trunc('milliseconds', occurred_at) AS occurred_at,
        left(md5('event ' || number), 20) AS event_id,
        demo.token(shopper, 'session on ' || device, visit) AS session_id,
-       CASE WHEN NOT stays_anonymous
-             AND (visit > 2 AND NOT (device = 'phone' AND gives_email_on_phone) OR visit = 2 AND step BETWEEN 1 AND steps - 1 OR step > steps)
+       CASE WHEN has_logged_in AND NOT (device = 'phone' AND gives_email_on_phone)
+              OR logs_in AND step > 0 AND step <> steps
             THEN 'user-' || shopper END AS user_id,
        CASE WHEN event_type IN ('newsletter_signup', 'purchase') OR event_type = 'login' AND device = 'web'
             THEN 'shopper' || shopper || '@shop.example' END AS email,
