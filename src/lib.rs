@@ -36,6 +36,9 @@ mod subtransaction;
 mod users;
 mod verify;
 
+#[cfg(any(test, feature = "pg_test"))]
+mod pg_tests;
+
 use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!();

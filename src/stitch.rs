@@ -47,6 +47,14 @@ pub enum Step {
     },
 }
 
+/// Whose transaction a batch is stitched in.
+pub enum Transaction {
+    /// The worker's, which holds this batch and nothing else.
+    Own,
+    /// The transaction of whoever called `stitch_pending()`.
+    Callers,
+}
+
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)] // the shape is what pgrx reads the declaration from
@@ -73,7 +81,7 @@ fn stitch_pending(
         .into());
     }
     let totals = stitch_all(max_events.unwrap_or(i64::MAX))?;
-    let remaining = sql::reading(|sql| queue::remaining(sql, None))?;
+    let remaining = sql::writing(|sql| queue::remaining(sql, None))?;
     let row = (totals.events, totals.journeys_created, totals.journeys_merged, remaining);
     Ok(TableIterator::once(row))
 }
@@ -85,7 +93,7 @@ fn stitch_all(max_events: i64) -> Result<Totals, Error> {
     for project_id in due {
         sql::writing(|sql| project::lock(sql, project_id))?;
         while totals.events < max_events {
-            match step(project_id, max_events - totals.events)? {
+            match step(project_id, max_events - totals.events, Transaction::Callers)? {
                 Step::Idle => break,
                 Step::Stitched(done) => {
                     totals.events += done.events;
@@ -107,13 +115,23 @@ fn stitch_all(max_events: i64) -> Result<Totals, Error> {
 }
 
 /// Stitches one batch of a project that is locked.
-pub fn step(project_id: i32, max_events: i64) -> Result<Step, Error> {
+pub fn step(project_id: i32, max_events: i64, transaction: Transaction) -> Result<Step, Error> {
     // A connection a batch: what SPI allocates is freed with it.
     let size = max_events.min(config::batch_size());
     let claim = sql::writing(|sql| queue::claim(sql, project_id, size))?;
     let Some(claim) = claim else { return Ok(Step::Idle) };
-    let stitched =
-        subtransaction::run(|| sql::for_lookups(|| sql::writing(|sql| stitch(sql, project_id, &claim))));
+    let stitched = subtransaction::run(|| {
+        sql::for_lookups(|| {
+            sql::writing(|sql| {
+                let totals = stitch(sql, project_id, &claim)?;
+                if matches!(transaction, Transaction::Own) {
+                    // What would fail at commit would take the worker with it instead of this batch.
+                    sql.run("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
+                }
+                Ok::<_, Error>(totals)
+            })
+        })
+    });
     match stitched {
         Ok(totals) => Ok(Step::Stitched(totals)),
         Err(failure) if failure.is_cancel() => Err(Error::Cancelled(failure.message)),
@@ -149,9 +167,6 @@ fn stitch(sql: &Sql, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
     }
     rollups.write(sql, project_id)?;
     queue::finish(sql, claim)?;
-    // What fails at commit would take the worker with it instead of this batch.
-    sql.run("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
-
     if let Some(last) = events.iter().map(|event| event.id).max() {
         project::ensure_partition_ahead(sql, last)?;
     }

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::project;
 use crate::sequence::relation;
 use crate::sql;
-use crate::stitch::{self, Step};
+use crate::stitch::{self, Step, Transaction};
 
 pub use shared::{is_preloaded, reserve, wake_on_commit};
 
@@ -139,7 +139,7 @@ fn stitch_batch(project_id: i32) -> bool {
         {
             return Ok(None);
         }
-        stitch::step(project_id, i64::MAX).map(Some)
+        stitch::step(project_id, i64::MAX, Transaction::Own).map(Some)
     });
     match step {
         Some(Step::Stitched(totals)) => {
