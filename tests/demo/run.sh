@@ -3,6 +3,8 @@
 # and analytics answer. Without DATA, a generated month of a shop; with DATA=FILE, newline-delimited JSON
 # (plain or gzip) through the functions that MAPPING=FILE.sql defines (gharchive.sql by default).
 set -euo pipefail
+data=${DATA:+$(realpath -- "$DATA")}
+mapping=${MAPPING:+$(realpath -- "$MAPPING")}
 cd "$(dirname "$0")/../.."
 . tests/lib/cluster.sh
 . tests/demo/load.sh
@@ -30,6 +32,7 @@ measure_speed() {
     sql postgres "ALTER DATABASE demo SET journey_stitch.enabled = off"
     wait_until 'the worker has left' 30 demo "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
         WHERE backend_type = 'journey_stitch worker' AND datname = 'demo')" >/dev/null
+    [ "$FAILED" = 0 ]
     send demo "$1" speed speed >/dev/null
     report speed.sql
     sql postgres "ALTER DATABASE demo RESET journey_stitch.enabled"
@@ -52,7 +55,7 @@ demo_shoppers() {
 
 demo_lines() {
     local mapping together
-    heading "Reading $1, mapped by $2"
+    heading "Reading $(basename "$1"), mapped by $(basename "$2")"
     read_lines demo "$1"
     sql_file demo "$2"
     for mapping in $(mappings demo); do
@@ -75,13 +78,11 @@ demo_lines() {
 }
 
 started=$SECONDS
-data=${DATA:-}
-mapping=${MAPPING:-tests/demo/gharchive.sql}
 heading "A throwaway cluster of $("$PG_BIN/postgres" --version), journey_stitch preloaded"
 cluster_start demo
 demo_database demo
 if [ -n "$data" ]; then
-    demo_lines "$data" "$mapping"
+    demo_lines "$data" "${mapping:-tests/demo/gharchive.sql}"
 else
     demo_shoppers
 fi

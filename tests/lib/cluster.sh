@@ -2,7 +2,7 @@
 # Sourced by tests and by the demo: throwaway PostgreSQL clusters and counted checks.
 #
 #   cluster_start NAME ['postgresql.conf line' …]   a fresh cluster, journey_stitch preloaded
-#   cluster_stop [fast|immediate]   cluster_resume   cluster_restart
+#   cluster_stop [fast|immediate]   cluster_crash   cluster_resume   cluster_restart
 #   create_database NAME                            with the extension, set up
 #   sql DATABASE 'text'             sql_file DATABASE FILE [psql option …]
 #   check 'what' ACTUAL EXPECTED    check_true 'what' ACTUAL    wait_until 'what' SECONDS DATABASE 'SQL'
@@ -62,6 +62,19 @@ cluster_restart() { pg_ctl -l "$CLUSTER_DIR/log" -m fast restart; }
 # The postmaster's process id.
 cluster_pid() { head -n 1 "$CLUSTER_DIR/data/postmaster.pid"; }
 
+# Kills the server and all its processes as a power failure would.
+cluster_crash() {
+    local postmaster children pid
+    postmaster=$(cluster_pid)
+    mapfile -t children < <(grep -ls "^PPid:[[:space:]]*$postmaster\$" /proc/[0-9]*/status | cut -d / -f 3)
+    kill -9 "$postmaster" "${children[@]}" 2>/dev/null || true
+    for pid in "$postmaster" "${children[@]}"; do
+        until ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$pid/status"; do sleep 0.01; done
+    done
+    # Where nobody reaps orphans at once, the next server would take the dead one's zombie for a running server.
+    rm -f "$CLUSTER_DIR/data/postmaster.pid"
+}
+
 cluster_remove() {
     if [ -f "$CLUSTER_DIR/data/postmaster.pid" ]; then
         cluster_stop immediate >/dev/null 2>&1 || true
@@ -74,6 +87,8 @@ cluster_exit() {
     local status=$?
     trap - EXIT
     trap '' INT TERM HUP
+    # shellcheck disable=SC2046 # process ids
+    kill $(jobs -p) 2>/dev/null || true
     if [ -n "$CLUSTER_DIR" ]; then
         if [ $((status + FAILED)) -gt 0 ] && [ -f "$CLUSTER_DIR/log" ]; then
             printf '%s\n' '--- the end of the server log:' >&2
@@ -122,14 +137,14 @@ check() {
 
 check_true() { check "$1" "$2" t; }
 
-# Polls until the query answers t.
+# Polls until the query answers t; a failed check if it never does.
 wait_until() {
     local what=$1 seconds=$2 database=$3 query=$4 answer=''
     local start=$SECONDS
     while [ "$answer" != t ]; do
         if [ $((SECONDS - start)) -gt "$seconds" ]; then
             failed "$what (not within $seconds s; the query answers '$answer')"
-            return 1
+            return
         fi
         [ -z "$answer" ] || sleep 0.05
         # The server may be on its way up.

@@ -12,18 +12,14 @@ WHERE g.name = 'journey_graph' AND l.name NOT LIKE '\_ag%'
 ORDER BY l.kind DESC, l.name COLLATE "C";
 
 -- What Cypher and the stitcher look things up by has an index.
-CREATE FUNCTION pg_temp.graph_indexes() RETURNS TABLE ("table" name, method name, is_unique boolean, definition text)
-LANGUAGE sql AS $$
-    SELECT c.relname, am.amname, i.indisunique,
-           regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING ', '')
-    FROM pg_index i
-    JOIN pg_class c ON c.oid = i.indrelid
-    JOIN pg_class x ON x.oid = i.indexrelid
-    JOIN pg_am am ON am.oid = x.relam
-    WHERE c.relnamespace = 'journey_graph'::regnamespace AND c.relname NOT LIKE '\_ag%'
-    ORDER BY 1, 4 COLLATE "C"
-$$;
-SELECT * FROM pg_temp.graph_indexes();
+SELECT c.relname AS table, am.amname AS method, i.indisunique AS is_unique,
+       regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING [a-z]+ ', '') AS columns
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indrelid
+JOIN pg_class x ON x.oid = i.indexrelid
+JOIN pg_am am ON am.oid = x.relam
+WHERE c.relnamespace = 'journey_graph'::regnamespace AND c.relname NOT LIKE '\_ag%'
+ORDER BY c.relname COLLATE "C", am.amname, pg_get_indexdef(i.indexrelid) COLLATE "C";
 
 -- Once more: nothing happens.
 CREATE TEMP TABLE before AS

@@ -13,7 +13,7 @@ BEGIN
         jsonb_build_object('event_id', t.n::text, 'event_type', 't', 'occurred_at', t.value) ORDER BY t.n))
     FROM jsonb_array_elements(timestamps) WITH ORDINALITY AS t (value, n);
     RETURN QUERY
-    SELECT t.value::text, COALESCE(e.occurred_at::text, d.reason)
+    SELECT left(t.value::text, 40), COALESCE(e.occurred_at::text, d.reason)
     FROM jsonb_array_elements(timestamps) WITH ORDINALITY AS t (value, n)
     LEFT JOIN journey_stitch.events e ON e.event_id = t.n::text
     LEFT JOIN journey_stitch.dead_letters d ON d.event->>'event_id' = t.n::text
