@@ -118,7 +118,7 @@ fn stitch_all(max_events: i64) -> Result<Totals, Error> {
 pub fn step(project_id: i32, max_events: i64, transaction: Transaction) -> Result<Step, Error> {
     // A connection a batch: what SPI allocates is freed with it.
     let size = max_events.min(config::batch_size());
-    let claim = sql::writing(|sql| queue::claim(sql, project_id, size))?;
+    let claim = sql::for_lookups(|| sql::writing(|sql| queue::claim(sql, project_id, size)))?;
     let Some(claim) = claim else { return Ok(Step::Idle) };
     let stitched = subtransaction::run(|| {
         sql::for_lookups(|| {

@@ -80,7 +80,8 @@ layer_install() { step make --no-print-directory install; }
 # regression DATABASE COMMAND DIRECTORY EXTENSION: all tests of a directory, by pg_regress or its kin.
 regression() {
     local database=$1 command=$2 directory=$3 extension=$4 status=0 tests=()
-    mapfile -t tests < <(cd "$directory" && printf '%s\n' *."$extension" | sed "s/\.$extension$//" | LC_ALL=C sort)
+    mapfile -t tests < <(find "$directory" -maxdepth 1 -name "*.$extension" -printf '%f\n' | sed "s/\.$extension$//" | LC_ALL=C sort)
+    [ ${#tests[@]} -gt 0 ] || { printf 'no tests in %s\n' "$directory"; return 1; }
     "$command" --inputdir="$(dirname "$directory")" --expecteddir="$(dirname "$directory")" \
         --outputdir="$RESULTS/$database" --bindir="$PG_BIN" --host="$PGHOST" --port="$PGPORT" --user=postgres \
         --dbname="$database" --use-existing "${tests[@]}" >"$RESULTS/regress.log" 2>&1 || status=$?

@@ -3,7 +3,11 @@ WITH boundary AS (
     SELECT e.id
     FROM journey_stitch.pending q
     CROSS JOIN unnest(q.event_ranges) AS r (ids)
-    JOIN journey_stitch.events e ON e.id >= lower(r.ids) AND e.id < upper(r.ids)
+    CROSS JOIN LATERAL (
+        -- Kept apart, so that it is a descent of the index for each range.
+        SELECT e.id FROM journey_stitch.events e
+        WHERE e.id >= lower(r.ids) AND e.id < upper(r.ids) ORDER BY e.id OFFSET 0
+    ) AS e
     WHERE q.id = $1
     ORDER BY e.id
     OFFSET $2 LIMIT 1

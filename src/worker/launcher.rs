@@ -2,7 +2,7 @@
 //! work, and sees to it that a failing one is started again only after a while.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime,
@@ -38,11 +38,9 @@ pub extern "C-unwind" fn journey_stitch_launcher(_argument: pg_sys::Datum) {
         board.launcher_pid = unsafe { pg_sys::MyProcPid };
     });
     let mut launcher = Launcher::default();
-    let mut looks_everywhere = true;
     loop {
         process::reload_if_asked();
-        let sleep = launcher.round(looks_everywhere);
-        looks_everywhere = process::wait(sleep) && sleep == config::naptime();
+        process::wait(launcher.round());
     }
 }
 
@@ -60,6 +58,7 @@ struct Launcher {
     failures: HashMap<u32, Failures>,
     /// Databases without the extension: looked at again when a commit wants it.
     foreign: HashSet<u32>,
+    looked_everywhere: Option<Instant>,
     is_short_of_workers: bool,
 }
 
@@ -71,16 +70,20 @@ struct Failures {
 
 impl Launcher {
     /// Reaps workers that ended and starts those that are due; answers how long there is nothing to do.
-    fn round(&mut self, looks_everywhere: bool) -> Duration {
+    fn round(&mut self) -> Duration {
         self.reap();
         let databases = connectable_databases();
-        if looks_everywhere || with_board(|board| std::mem::take(&mut board.look_everywhere)) {
+        let since_look = self.looked_everywhere.map(|look| look.elapsed());
+        let looks_everywhere = since_look.is_none_or(|since| since >= config::naptime());
+        if with_board(|board| std::mem::take(&mut board.look_everywhere)) || looks_everywhere {
+            self.looked_everywhere = Some(Instant::now());
             let foreign = &self.foreign;
             let ours = databases.iter().filter(|database| !foreign.contains(database));
             with_board(|board| ours.for_each(|&database| _ = board.want(database)));
         }
         let now = process::now();
-        let mut sleep = config::naptime();
+        let since_look = self.looked_everywhere.map_or(Duration::ZERO, |look| look.elapsed());
+        let mut sleep = config::naptime().saturating_sub(since_look);
         for (database, due) in self.due(&databases) {
             if due > now {
                 sleep = sleep.min(process::until(now, due));

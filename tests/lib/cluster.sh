@@ -54,7 +54,8 @@ cluster_start() {
     cluster_resume
 }
 
-pg_ctl() { as_server_user "$PG_BIN/pg_ctl" -D "$CLUSTER_DIR/data" -s -w -t 60 "$@"; }
+# Without backtraces in the details of errors, whatever the caller's environment says.
+pg_ctl() { as_server_user env RUST_BACKTRACE=0 "$PG_BIN/pg_ctl" -D "$CLUSTER_DIR/data" -s -w -t 60 "$@"; }
 cluster_resume() { pg_ctl -l "$CLUSTER_DIR/log" start; }
 cluster_stop() { pg_ctl -m "${1:-fast}" stop; }
 cluster_restart() { pg_ctl -l "$CLUSTER_DIR/log" -m fast restart; }

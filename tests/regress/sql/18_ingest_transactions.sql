@@ -54,11 +54,12 @@ END
 $$;
 SELECT event_id, event_type FROM journey_stitch.events WHERE event_id = '5';
 
--- Two-phase commit is off here, but read only is not: it says so.
+-- Where nothing may be written, nothing can be ingested (25006).
+\set VERBOSITY sqlstate
 BEGIN READ ONLY;
 SELECT * FROM journey_stitch.ingest_events('{"id": 6, "type": "t"}');
-\echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
+\set VERBOSITY default
 
 -- Any isolation level is fine.
 BEGIN ISOLATION LEVEL REPEATABLE READ;
