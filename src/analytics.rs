@@ -14,8 +14,9 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use self::active::Question;
+use self::active::Window;
 use self::rollups::Identity;
+use self::tail::Tail;
 use crate::error::Error;
 use crate::instant::to_unix_micros;
 use crate::project;
@@ -40,9 +41,10 @@ fn dau(
     let days = day_count(start, end)?;
     let identity = identity_argument(identity)?;
     let rows = sql::reading(|sql| -> Result<Vec<(Date, i64)>, Error> {
-        let question = Question { project_id: project_argument(sql, project)?, identity, event_type };
-        let windows = windows(sql, start, days, 1, tz)?;
-        let sets = active::members(sql, &question, &windows)?;
+        let project_id = project_argument(sql, project)?;
+        let windows = windows(sql, start, days, 1, tz, event_type)?;
+        let tail = Tail::read(sql, project_id, identity)?;
+        let sets = active::members(sql, project_id, identity, &windows, &tail)?;
         (0..).zip(&sets).map(|(n, set)| Ok((date(start + n)?, set.len() as i64))).collect()
     })?;
     Ok(TableIterator::new(rows))
@@ -81,9 +83,10 @@ fn retention(
     })?;
     let identity = identity_argument(identity)?;
     let sets = sql::reading(|sql| -> Result<_, Error> {
-        let question = Question { project_id: project_argument(sql, project)?, identity, event_type };
-        let windows = self::windows(sql, start, count + 1, WEEK_DAYS, tz)?;
-        active::members(sql, &question, &windows)
+        let project_id = project_argument(sql, project)?;
+        let windows = self::windows(sql, start, count + 1, WEEK_DAYS, tz, event_type)?;
+        let tail = Tail::read(sql, project_id, identity)?;
+        active::members(sql, project_id, identity, &windows, &tail)
     })?;
     let cohort = &sets[0];
     let rows = (0..)
@@ -156,8 +159,15 @@ fn project_argument(sql: &Sql, project: Option<&str>) -> Result<i32, Error> {
     project::find(sql, project.ok_or(Error::NullArgument { argument: "project" })?)
 }
 
-/// Windows of `days` days each from a date on, as instants in a time zone.
-fn windows(sql: &Sql, start: i32, count: i32, days: i32, tz: Option<&str>) -> Result<Vec<(i64, i64)>, Error> {
+/// Windows of `days` days each from a date on in a time zone, for events of one type or of any.
+fn windows<'a>(
+    sql: &Sql,
+    start: i32,
+    count: i32,
+    days: i32,
+    tz: Option<&str>,
+    event_type: Option<&'a str>,
+) -> Result<Vec<Window<'a>>, Error> {
     let invalid = |problem: String| Error::InvalidArgument {
         argument: "tz",
         problem,
@@ -175,5 +185,5 @@ fn windows(sql: &Sql, start: i32, count: i32, days: i32, tz: Option<&str>) -> Re
         .run(include_str!("../sql/steps/day_starts.sql"), &args)?
         .map(|row| row.get(1).map(to_unix_micros))
         .collect::<Result<Vec<i64>, Error>>()?;
-    Ok(starts.windows(2).map(|pair| (pair[0], pair[1])).collect())
+    Ok(starts.windows(2).map(|pair| Window { from: pair[0], until: pair[1], event_type }).collect())
 }

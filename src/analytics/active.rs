@@ -13,68 +13,76 @@ use crate::graph;
 use crate::instant::from_unix_micros;
 use crate::sql::Sql;
 
-/// What is asked for.
-pub struct Question<'a> {
-    pub project_id: i32,
-    pub identity: Identity,
+/// A window of time [from, until), in microseconds since the Unix epoch, and the events that count in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    pub from: i64,
+    pub until: i64,
     /// `None`: events of any type.
     pub event_type: Option<&'a str>,
 }
 
-/// The active members of each window [from, until), in microseconds since the Unix epoch; the windows are
-/// in order of time and do not overlap.
-pub fn members(sql: &Sql, question: &Question<'_>, windows: &[(i64, i64)]) -> Result<Vec<MemberSet>, Error> {
-    let tail = Tail::read(sql, question.project_id, question.identity)?;
-    members_with(sql, question, windows, &tail)
+impl Window<'_> {
+    fn holds(&self, at: i64, event_type: &str) -> bool {
+        (self.from..self.until).contains(&at) && self.event_type.is_none_or(|wanted| wanted == event_type)
+    }
 }
 
-/// As [`members`], with a tail that was read before.
-pub fn members_with(
+/// The active members of each window.
+pub fn members(
     sql: &Sql,
-    question: &Question<'_>,
-    windows: &[(i64, i64)],
+    project_id: i32,
+    identity: Identity,
+    windows: &[Window<'_>],
     tail: &Tail,
 ) -> Result<Vec<MemberSet>, Error> {
     let mut sets = vec![MemberSet::new(); windows.len()];
     let mut rollups = Spans::default();
     let mut events = Spans::default();
-    for (n, &(from, until)) in (0..).zip(windows) {
-        for span in cover(from, until) {
+    for (n, window) in (0..).zip(windows) {
+        let event_type = window.event_type.unwrap_or(ANY_TYPE);
+        for span in cover(window.from, window.until) {
             match span {
-                Span::Rollup { grain, from, until } => rollups.push(n, grain_code(grain), from, until)?,
-                Span::Events { from, until } => events.push(n, "", from, until)?,
+                Span::Rollup { grain, from, until } => {
+                    rollups.push(n, event_type, grain_code(grain), from, until)?;
+                }
+                Span::Events { from, until } => events.push(n, event_type, "", from, until)?,
             }
         }
     }
-    add_rollups(sql, question, rollups, &mut sets)?;
+    add_rollups(sql, project_id, identity, rollups, &mut sets)?;
     if !events.windows.is_empty() && graph::exists() {
-        add_events(sql, question, events, &mut sets)?;
+        add_events(sql, project_id, identity, events, &mut sets)?;
     }
-    sets.iter_mut().for_each(|set| tail.merge_members(set));
-    for activity in &tail.activity {
-        let wanted = question.event_type.is_none_or(|wanted| wanted == activity.event_type);
-        // Windows follow one another, so that at most one holds the event.
-        let n = windows.partition_point(|&(_, until)| until <= activity.at);
-        let inside = windows.get(n).is_some_and(|&(from, _)| from <= activity.at);
-        if let Some(member) = activity.member.filter(|_| wanted && inside) {
-            sets[n].insert(member);
-        }
+    for (set, window) in sets.iter_mut().zip(windows) {
+        tail.merge_members(set);
+        let active = tail.activity.iter().filter(|activity| window.holds(activity.at, &activity.event_type));
+        set.extend(active.filter_map(|activity| activity.member));
     }
     Ok(sets)
 }
 
 /// Spans of several windows, as columns of a statement.
 #[derive(Default)]
-struct Spans {
+struct Spans<'a> {
     windows: Vec<i32>,
+    event_types: Vec<&'a str>,
     grains: Vec<&'static str>,
     from: Vec<TimestampWithTimeZone>,
     until: Vec<TimestampWithTimeZone>,
 }
 
-impl Spans {
-    fn push(&mut self, window: i32, grain: &'static str, from: i64, until: i64) -> Result<(), Error> {
+impl<'a> Spans<'a> {
+    fn push(
+        &mut self,
+        window: i32,
+        event_type: &'a str,
+        grain: &'static str,
+        from: i64,
+        until: i64,
+    ) -> Result<(), Error> {
         self.windows.push(window);
+        self.event_types.push(event_type);
         self.grains.push(grain);
         self.from.push(from_unix_micros(from)?);
         self.until.push(from_unix_micros(until)?);
@@ -84,44 +92,47 @@ impl Spans {
 
 fn add_rollups(
     sql: &Sql,
-    question: &Question<'_>,
-    spans: Spans,
+    project_id: i32,
+    identity: Identity,
+    spans: Spans<'_>,
     sets: &mut [MemberSet],
 ) -> Result<(), Error> {
     let args: [DatumWithOid; 7] = [
-        question.project_id.into(),
-        question.identity.code().into(),
-        question.event_type.unwrap_or(ANY_TYPE).into(),
+        project_id.into(),
+        identity.code().into(),
         spans.windows.into(),
+        spans.event_types.into(),
         spans.grains.into(),
         spans.from.into(),
         spans.until.into(),
     ];
     for row in sql.run(include_str!("../../sql/steps/activity_read.sql"), &args)? {
         pgrx::check_for_interrupts!();
-        let window = window_of(row.get(1)?, sets)?;
-        let chunk = row.get::<i64>(2)?;
-        let bytes = row.get::<&[u8]>(3)?;
-        window.add_row(chunk, bytes)?;
+        window_of(row.get(1)?, sets)?.add_row(row.get(2)?, row.get::<&[u8]>(3)?)?;
     }
     Ok(())
 }
 
-fn add_events(sql: &Sql, question: &Question<'_>, spans: Spans, sets: &mut [MemberSet]) -> Result<(), Error> {
-    let statement = match question.identity {
+fn add_events(
+    sql: &Sql,
+    project_id: i32,
+    identity: Identity,
+    spans: Spans<'_>,
+    sets: &mut [MemberSet],
+) -> Result<(), Error> {
+    let statement = match identity {
         Identity::User => include_str!("../../sql/steps/activity_events_user.sql"),
         Identity::Journey => include_str!("../../sql/steps/activity_events_journey.sql"),
     };
     let args: [DatumWithOid; 5] = [
-        question.project_id.into(),
-        question.event_type.into(),
+        project_id.into(),
         spans.windows.into(),
+        spans.event_types.into(),
         spans.from.into(),
         spans.until.into(),
     ];
     for row in sql.run(statement, &args)? {
-        let member = row.get::<i64>(2)?;
-        window_of(row.get(1)?, sets)?.insert(member);
+        window_of(row.get(1)?, sets)?.insert(row.get(2)?);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::active::{self, Question};
+use super::active::{self, Window};
 use super::calendar::{Span, cover};
 use super::rollups::grain_code;
 use super::tail::Tail;
@@ -43,17 +43,20 @@ fn top_events(
     let rows = sql::reading(|sql| -> Result<_, Error> {
         let project_id = project_argument(sql, project)?;
         // One window for the whole span: a user of several days counts once.
-        let window = windows(sql, start, 1, days, tz)?;
+        let span = windows(sql, start, 1, days, tz, None)?[0];
         let tail = Tail::read(sql, project_id, identity)?;
-        let mut counts: Vec<(String, i64)> = counts(sql, project_id, window[0], &tail)?.into_iter().collect();
-        counts.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        counts.truncate(max_rows);
-        let mut rows = Vec::with_capacity(counts.len());
-        for (event_type, events) in counts {
-            let question = Question { project_id, identity, event_type: Some(&event_type) };
-            let users = active::members_with(sql, &question, &window, &tail)?[0].len() as i64;
-            rows.push((event_type, events, users));
-        }
+        let counts = counts(sql, project_id, span, &tail)?;
+        let mut top: Vec<(&String, &i64)> = counts.iter().collect();
+        top.sort_unstable_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        top.truncate(max_rows);
+        let of_types: Vec<Window<'_>> =
+            top.iter().map(|(event_type, _)| Window { event_type: Some(event_type), ..span }).collect();
+        let users = active::members(sql, project_id, identity, &of_types, &tail)?;
+        let rows: Vec<(String, i64, i64)> = top
+            .into_iter()
+            .zip(users)
+            .map(|((event_type, events), users)| (event_type.clone(), *events, users.len() as i64))
+            .collect();
         Ok(rows)
     })?;
     Ok(TableIterator::new(rows))
@@ -63,7 +66,7 @@ fn top_events(
 fn counts(
     sql: &Sql,
     project_id: i32,
-    (from, until): (i64, i64),
+    Window { from, until, .. }: Window<'_>,
     tail: &Tail,
 ) -> Result<HashMap<String, i64>, Error> {
     let mut rollups: (Vec<&str>, Vec<TimestampWithTimeZone>, Vec<TimestampWithTimeZone>) = Default::default();

@@ -15,16 +15,6 @@ SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
 SELECT count(*) AS journeys, sum(event_count) AS events, sum(key_count) AS keys FROM journey_stitch.journeys WHERE merged_into IS NULL;
 SELECT journey_stitch.clean();
 
--- One by one: the same partition, by many merges.
-SET journey_stitch.batch_size = 1;
-SELECT oracle.send(1, 2000);
-SELECT events, remaining, journeys_created - journeys_merged AS journeys, journeys_merged > 0 AS some_merged FROM journey_stitch.stitch_pending();
-SELECT * FROM oracle.partition;
-SELECT count(*) AS absorbed, (SELECT count(*) FROM journey_stitch.merges) AS merges FROM journey_stitch.journeys WHERE merged_into IS NOT NULL;
-SELECT count(*) AS journeys, sum(event_count) AS events, sum(key_count) AS keys FROM journey_stitch.journeys WHERE merged_into IS NULL;
-SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
-SELECT journey_stitch.clean();
-
 -- The last first, in calls of 7 and batches of 64.
 SET journey_stitch.batch_size = 64;
 SELECT sum(oracle.send(n, n + 99, 7) ORDER BY n DESC) FROM generate_series(1901, 1, -100) AS n;
@@ -47,6 +37,24 @@ SELECT events, remaining FROM journey_stitch.stitch_pending();
 SELECT * FROM oracle.partition;
 SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
 SELECT journey_stitch.clean();
+
+-- All at once, and one by one: the same partition, by many merges.
+SELECT oracle.generate('one by one', 500, 60, '2024-03-01 00:00Z', 14);
+SELECT oracle.find_components();
+SELECT oracle.send(1, 500);
+SELECT * FROM journey_stitch.stitch_pending();
+SELECT * FROM oracle.partition;
+SELECT count(*) AS journeys, sum(event_count) AS events, sum(key_count) AS keys FROM journey_stitch.journeys WHERE merged_into IS NULL;
+SELECT journey_stitch.clean();
+SET journey_stitch.batch_size = 1;
+SELECT oracle.send(1, 500);
+SELECT events, remaining, journeys_created - journeys_merged AS journeys, journeys_merged > 0 AS some_merged FROM journey_stitch.stitch_pending();
+SELECT * FROM oracle.partition;
+SELECT count(*) AS absorbed, (SELECT count(*) FROM journey_stitch.merges) AS merges FROM journey_stitch.journeys WHERE merged_into IS NOT NULL;
+SELECT count(*) AS journeys, sum(event_count) AS events, sum(key_count) AS keys FROM journey_stitch.journeys WHERE merged_into IS NULL;
+SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
+SELECT journey_stitch.clean();
+RESET journey_stitch.batch_size;
 
 -- max_events: so many, counted over all projects, and what remains. Queue rows are cut where they must be.
 SELECT * FROM journey_stitch.ingest_events((SELECT jsonb_agg(jsonb_build_object('id', n, 'type', 't', 'ts', n)) FROM generate_series(1, 2500) AS n));
@@ -74,13 +82,13 @@ SELECT * FROM journey_stitch.stitch_pending(0);
 SELECT * FROM journey_stitch.stitch_pending(-1);
 \echo :LAST_ERROR_SQLSTATE
 
--- A call whose events were mostly duplicates, interleaved with those of other calls: each event once.
-SELECT oracle.send(1, 300);
-SELECT oracle.send(200, 500, 3);
-SELECT oracle.send(100, 700, 50);
-SELECT oracle.send(1, 2000, 11);
+-- Calls whose events were mostly duplicates, cut across each other: each event once.
+SELECT oracle.send(1, 100);
+SELECT oracle.send(50, 200, 3);
+SELECT oracle.send(30, 300, 50);
+SELECT oracle.send(1, 500, 11);
 SELECT sum(events) AS pending FROM journey_stitch.pending;
-SELECT events, remaining FROM journey_stitch.stitch_pending(777);
+SELECT events, remaining FROM journey_stitch.stitch_pending(123);
 SELECT events, remaining FROM journey_stitch.stitch_pending();
 SELECT * FROM oracle.partition;
 
