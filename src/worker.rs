@@ -47,13 +47,17 @@ pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
     loop {
         process::reload_if_asked();
         shared::with_board(|board| board.take_wanted(database));
-        let rest = if become_owner() { drain() } else { Rest::Foreign };
+        let rest = match begin() {
+            Session::Foreign => Rest::Foreign,
+            Session::Off => Rest::Off,
+            Session::Owner => drain(),
+        };
         // SAFETY: reports this process's statistics outside a transaction.
         unsafe { pg_sys::pgstat_report_stat(true) };
         process::report_activity(None);
         // News during the wait sets the latch, and then leave() below refuses.
         let idle = match rest {
-            Rest::Foreign => Duration::ZERO,
+            Rest::Foreign | Rest::Off => Duration::ZERO,
             Rest::Idle => config::idle_exit(),
             Rest::Until(due) => config::idle_exit().min(process::until(process::now(), due)),
         };
@@ -79,16 +83,27 @@ unsafe extern "C-unwind" fn abandon(_code: i32, _argument: pg_sys::Datum) {
 
 /// Why a worker has nothing to do.
 enum Rest {
-    /// No work of ours, and none will come: no extension, or workers are off here.
+    /// No extension: no work will come from here until a commit says so.
     Foreign,
+    /// Workers are off here; the launcher looks again now and then.
+    Off,
     Idle,
     /// Nothing before this time (in the server's timestamps).
     Until(i64),
 }
 
-/// Makes the worker, which connects as a superuser, the extension's owner. False: the extension is not
-/// in this database, or workers are off in it.
-fn become_owner() -> bool {
+/// What the worker may do in its database.
+enum Session {
+    /// The extension is not there.
+    Foreign,
+    /// `journey_stitch.enabled` is off.
+    Off,
+    /// It stitches, as the extension's owner.
+    Owner,
+}
+
+/// Makes the worker, which connects as a superuser, the extension's owner.
+fn begin() -> Session {
     let owner = process::transaction(|| -> Result<_, Error> {
         // What a session may have been given by ALTER DATABASE … SET must not reach into stitching.
         let settings = "SELECT set_config(name, value, false)
@@ -101,12 +116,13 @@ fn become_owner() -> bool {
         sql::reading(|sql| sql.run(owner, &[])?.one())
     });
     match owner {
-        Some(owner) if config::ENABLED.get() => {
+        None => Session::Foreign,
+        Some(_) if !config::ENABLED.get() => Session::Off,
+        Some(owner) => {
             // SAFETY: outside a transaction, so that it holds for the following ones.
             unsafe { pg_sys::SetUserIdAndSecContext(owner, 0) };
-            true
+            Session::Owner
         }
-        _ => false,
     }
 }
 

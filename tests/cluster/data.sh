@@ -6,6 +6,17 @@ cd "$(dirname "$0")/../.."
 . tests/lib/cluster.sh
 . tests/demo/load.sh
 
+cluster_start data "fsync = off"
+demo_database lines
+printf '%s\n' '{"id": "1", "text": "a\\nb\tc \"d\""}' 'not JSON' '' '\.' '{"id": "2"}' >"$CLUSTER_DIR/lines.ndjson"
+printf '{"id": "3"}\r\n{"id": "4"}' >>"$CLUSTER_DIR/lines.ndjson"
+read_lines lines "$CLUSTER_DIR/lines.ndjson"
+check "lines read from a file that is not all JSON, and which of them are JSON" \
+    "$(sql lines "SELECT count(*), string_agg(n::text, ',' ORDER BY n) FILTER (WHERE pg_input_is_valid(line, 'jsonb')) FROM demo.lines")" \
+    '7|1,5,6,7'
+check "a line's backslashes and quotes" "$(sql lines "SELECT line FROM demo.lines WHERE n = 1")" \
+    ' {"id": "1", "text": "a\\nb\tc \"d\""}'
+
 data=${JOURNEY_STITCH_DATA:-../shared/data/gharchive-2015-01-01-0.ndjson.gz}
 if [ ! -f "$data" ]; then
     skip "real data: no file $(basename "$data"); name it in JOURNEY_STITCH_DATA"
@@ -18,7 +29,6 @@ journeys() { sql data "SELECT count(*) FROM journey_stitch.journeys j JOIN journ
                        WHERE p.name = '$1' AND j.merged_into IS NULL"; }
 wait_stitched() { sql data "SELECT demo.wait_until_stitched(120)" >/dev/null; }
 
-cluster_start data "fsync = off"
 demo_database data
 read_lines data "$data"
 sql_file data tests/demo/gharchive.sql

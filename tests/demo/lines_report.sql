@@ -4,9 +4,13 @@
 \echo '== Lines of the file'
 SELECT count(*) AS lines,
        count(*) FILTER (WHERE pg_input_is_valid(line, 'jsonb')) AS mapped,
-       count(*) FILTER (WHERE NOT pg_input_is_valid(line, 'jsonb')) AS "not JSON",
-       count(*) FILTER (WHERE line IS NULL) AS empty
+       count(*) FILTER (WHERE btrim(line) = '') AS empty,
+       count(*) FILTER (WHERE btrim(line) <> '' AND NOT pg_input_is_valid(line, 'jsonb')) AS "not JSON"
 FROM demo.lines;
+SELECT n AS line, left(line, 60) AS "not JSON, the first ten"
+FROM demo.lines
+WHERE btrim(line) <> '' AND NOT pg_input_is_valid(line, 'jsonb')
+ORDER BY n LIMIT 10;
 
 \echo '== Loads, in calls of 1,000'
 SELECT * FROM demo.totals;

@@ -10,10 +10,11 @@ demo_database() {
 }
 
 # read_lines DATABASE FILE: newline-delimited JSON, plain or gzip, one row a line. The quote and the
-# delimiter are characters that JSON text cannot contain, so that every line arrives as it is.
+# delimiter are characters that JSON cannot contain unescaped, and with the space in front no line ends the
+# copy, so that every line arrives as it is.
 read_lines() {
-    sql "$1" "CREATE TABLE demo.lines (n bigint GENERATED ALWAYS AS IDENTITY, line text)"
-    gzip -dcf -- "$2" |
+    sql "$1" "CREATE TABLE demo.lines (n bigint GENERATED ALWAYS AS IDENTITY, line text NOT NULL)"
+    gzip -dcf -- "$2" | LC_ALL=C sed 's/^/ /; s/\r$//' |
         sql "$1" "COPY demo.lines (line) FROM STDIN (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
 }
 

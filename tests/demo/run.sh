@@ -61,6 +61,10 @@ demo_lines() {
     for mapping in $(mappings demo); do
         map_lines demo "$mapping"
     done
+    if [ "$(sql demo "SELECT count(*) FROM demo.batches")" = 0 ]; then
+        printf 'no line of this file is JSON\n' >&2
+        exit 1
+    fi
     heading "Sending the events in calls of 1,000; the worker stitches meanwhile"
     send demo map default 'first load'
     together=$(wait_for_worker 'first load')

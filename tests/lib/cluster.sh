@@ -91,7 +91,7 @@ cluster_exit() {
     # shellcheck disable=SC2046 # process ids
     kill $(jobs -p) 2>/dev/null || true
     if [ -n "$CLUSTER_DIR" ]; then
-        if [ $((status + FAILED)) -gt 0 ] && [ -f "$CLUSTER_DIR/log" ]; then
+        if [ $((status + FAILED)) -gt 0 ] && [ "$status" != 130 ] && [ -f "$CLUSTER_DIR/log" ]; then
             printf '%s\n' '--- the end of the server log:' >&2
             tail -n 40 "$CLUSTER_DIR/log" >&2
         fi

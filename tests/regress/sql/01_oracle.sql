@@ -98,6 +98,39 @@ LANGUAGE sql AS $$
     GROUP BY s.event_type ORDER BY 2 DESC, s.event_type COLLATE "C" LIMIT max_rows
 $$;
 
+-- The extension's answers beside these: how many rows there are on either side, what they add up to, and
+-- how many differ; for users and for journeys, for any type, for one, and for one that there is not.
+CREATE FUNCTION oracle.compare(first date, last date, tz text DEFAULT 'UTC')
+RETURNS TABLE (function text, rows bigint, total bigint, wrong bigint)
+LANGUAGE sql AS $$
+    WITH question AS (
+        SELECT identity, event_type
+        FROM unnest(ARRAY['user', 'journey']) AS identity, unnest(ARRAY[NULL, 'view', 'buy', 'no such']) AS event_type
+    )
+    SELECT 'dau', count(*), sum(o.active_users)::bigint, count(*) FILTER (WHERE d.active_users IS DISTINCT FROM o.active_users)
+    FROM question q CROSS JOIN LATERAL (
+        SELECT * FROM oracle.dau(first, last, tz, q.identity, q.event_type)) AS o
+    FULL JOIN (SELECT q.identity, d.* FROM question q CROSS JOIN LATERAL (
+                  SELECT COALESCE(q.event_type, '') AS of_type, x.* FROM journey_stitch.dau(first, last, tz => tz, identity => q.identity, event_type => q.event_type) AS x) AS d) AS d
+        ON d.identity = q.identity AND d.of_type = COALESCE(q.event_type, '') AND d.day = o.day
+    UNION ALL
+    SELECT 'retention', count(*), sum(o.retained_users)::bigint,
+           count(*) FILTER (WHERE (d.window_start, d.cohort_size, d.retained_users, d.retention_rate) IS DISTINCT FROM (o.window_start, o.cohort_size, o.retained_users, o.retention_rate))
+    FROM question q CROSS JOIN LATERAL (
+        SELECT * FROM oracle.retention(first, 4, tz, q.identity, q.event_type)) AS o
+    FULL JOIN (SELECT q.identity, d.* FROM question q CROSS JOIN LATERAL (
+                  SELECT COALESCE(q.event_type, '') AS of_type, x.* FROM journey_stitch.retention(first, 4, tz => tz, identity => q.identity, event_type => q.event_type) AS x) AS d) AS d
+        ON d.identity = q.identity AND d.of_type = COALESCE(q.event_type, '') AND d.window_no = o.window_no
+    UNION ALL
+    SELECT 'top_events', count(*), sum(o.events + o.users)::bigint,
+           count(*) FILTER (WHERE (d.event_type, d.events, d.users) IS DISTINCT FROM (o.event_type, o.events, o.users))
+    FROM (SELECT i.identity, m.most, o.* FROM unnest(ARRAY['user', 'journey']) AS i (identity), unnest(ARRAY[2, 10]) AS m (most),
+              oracle.top_events(first, last, m.most, tz, i.identity) WITH ORDINALITY AS o (event_type, events, users, place)) AS o
+    FULL JOIN (SELECT i.identity, m.most, d.* FROM unnest(ARRAY['user', 'journey']) AS i (identity), unnest(ARRAY[2, 10]) AS m (most),
+              journey_stitch.top_events(first, last, m.most, tz => tz, identity => i.identity) WITH ORDINALITY AS d (event_type, events, users, place)) AS d
+        USING (identity, most, place)
+$$;
+
 -- Journeys and components are the same partition of the events: as many pairs as there are of either.
 -- Events that are pending are in none.
 CREATE VIEW oracle.partition AS
@@ -163,6 +196,12 @@ SELECT oracle.send(1, 7);
 SELECT * FROM oracle.partition;
 SELECT * FROM journey_stitch.stitch_pending();
 SELECT * FROM oracle.partition;
+SELECT * FROM oracle.compare('2024-05-01', '2024-05-08');
+-- And it can be seen to be wrong: with another event here, everything differs that has to.
+INSERT INTO oracle.events VALUES (8, 'default', 'g', 'view', '2024-05-03 10:00Z', 'cid', '{user_id:cid}');
+SELECT oracle.find_components();
+SELECT * FROM oracle.partition;
+SELECT * FROM oracle.compare('2024-05-01', '2024-05-08');
 SELECT journey_stitch.clean();
 TRUNCATE oracle.events, oracle.components;
 
