@@ -54,7 +54,7 @@ LANGUAGE sql AS $$
                  jsonb_agg(jsonb_build_object(
                      'event_id', e.event_id, 'event_type', e.event_type, 'timestamp', e.occurred_at, 'user_id', e.user_id,
                      'anonymous_id', CASE WHEN e.n % 3 = 0 THEN 'guest' END,
-                     'correlations', (SELECT jsonb_agg(k.key) FROM unnest(e.keys) AS k (key) WHERE k.key NOT LIKE 'user_id:%')) ORDER BY e.n) AS events
+                     'correlations', (SELECT jsonb_agg(k.key) FROM unnest(e.keys) AS k (key) WHERE k.key IS DISTINCT FROM 'user_id:' || e.user_id)) ORDER BY e.n) AS events
           FROM oracle.events e WHERE e.n BETWEEN first AND last GROUP BY e.project, e.n / at_once ORDER BY min(e.n)) AS call
     CROSS JOIN LATERAL journey_stitch.ingest_events(call.events, call.project) AS i
 $$;
@@ -79,15 +79,18 @@ $$;
 CREATE FUNCTION oracle.retention(first date, windows integer, tz text DEFAULT 'UTC', identity text DEFAULT 'user', event_type text DEFAULT NULL)
 RETURNS TABLE (window_no integer, window_start date, cohort_size bigint, retained_users bigint, retention_rate numeric)
 LANGUAGE sql AS $$
-    WITH active AS (
+    WITH active AS MATERIALIZED (
         SELECT DISTINCT (s.day - first) / 7 AS window_no, s.who
         FROM oracle.seen(tz, identity, event_type) AS s
         WHERE s.day >= first AND s.day < first + 7 * (windows + 1) AND s.who IS NOT NULL
+    ), cohort AS (
+        SELECT count(*) AS size FROM active WHERE window_no = 0
+    ), retained AS (
+        SELECT b.window_no, count(*) AS size FROM active a JOIN active b USING (who) WHERE a.window_no = 0 GROUP BY b.window_no
     )
-    SELECT w, first + 7 * w, cohort.size, retained.size, round(100.0 * retained.size / NULLIF(cohort.size, 0), 1)
-    FROM generate_series(0, windows) AS w
-    CROSS JOIN LATERAL (SELECT count(*) AS size FROM active a WHERE a.window_no = 0) AS cohort
-    CROSS JOIN LATERAL (SELECT count(*) AS size FROM active a JOIN active b USING (who) WHERE a.window_no = 0 AND b.window_no = w) AS retained
+    SELECT w, first + 7 * w, cohort.size, COALESCE(retained.size, 0), round(100.0 * COALESCE(retained.size, 0) / NULLIF(cohort.size, 0), 1)
+    FROM generate_series(0, windows) AS w CROSS JOIN cohort LEFT JOIN retained ON retained.window_no = w
+    ORDER BY w
 $$;
 CREATE FUNCTION oracle.top_events(first date, last date, max_rows integer DEFAULT 10, tz text DEFAULT 'UTC', identity text DEFAULT 'user')
 RETURNS TABLE (event_type text, events bigint, users bigint)

@@ -4,19 +4,18 @@
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
+SET jit = off;  -- the oracle's queries look costly, and are not
 CREATE TABLE pg_temp.zones (tz text);
-INSERT INTO zones VALUES ('UTC'), ('America/New_York'), ('Asia/Kolkata'), ('Asia/Kathmandu'), ('Pacific/Chatham'), ('Pacific/Kiritimati');
+INSERT INTO zones VALUES ('UTC'), ('America/New_York'), ('Asia/Kolkata'), ('Asia/Kathmandu');
 
 -- Forty days with a leap day, and with New York's change to summer time.
-SELECT oracle.generate('leap', 3000, 300, '2024-02-19 00:00Z', 40);
+SELECT oracle.generate('leap', 2000, 200, '2024-02-19 00:00Z', 40);
 SELECT oracle.find_components();
-SELECT oracle.send(1, 3000);
+SELECT oracle.send(1, 2000);
 SELECT tz, c.* FROM zones, oracle.compare('2024-02-18', '2024-03-31', tz) AS c;
 -- In small batches, some of them: most merges are still to come.
 SET journey_stitch.batch_size = 50;
 SELECT events, remaining FROM journey_stitch.stitch_pending(700);
-SELECT tz, c.* FROM zones, oracle.compare('2024-02-18', '2024-03-31', tz) AS c;
-SELECT events, remaining FROM journey_stitch.stitch_pending(1500);
 SELECT tz, c.* FROM zones, oracle.compare('2024-02-18', '2024-03-31', tz) AS c;
 SELECT events, remaining FROM journey_stitch.stitch_pending();
 SELECT tz, c.* FROM zones, oracle.compare('2024-02-18', '2024-03-31', tz) AS c;
@@ -29,9 +28,9 @@ FROM generate_series(date '2024-02-26', date '2024-03-12', interval '1 day') AS 
 
 -- One event that ties hundreds of journeys together, for the past too.
 INSERT INTO oracle.events (n, event_id, event_type, occurred_at, user_id, keys)
-SELECT 3001, 'tie', 'buy', '2024-03-20 12:00Z', 'user-1', array_agg(DISTINCT k.key) FROM oracle.events e, unnest(e.keys) AS k (key) WHERE e.n % 7 = 0;
+SELECT 2001, 'tie', 'buy', '2024-03-20 12:00Z', 'user-1', array_agg(DISTINCT k.key) FROM oracle.events e, unnest(e.keys) AS k (key) WHERE e.n % 7 = 0;
 SELECT oracle.find_components();
-SELECT oracle.send(3001, 3001);
+SELECT oracle.send(2001, 2001);
 SELECT tz, c.* FROM zones, oracle.compare('2024-02-18', '2024-03-31', tz) AS c;
 SELECT * FROM journey_stitch.stitch_pending();
 SELECT tz, c.* FROM zones, oracle.compare('2024-02-18', '2024-03-31', tz) AS c;

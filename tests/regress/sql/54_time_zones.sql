@@ -3,6 +3,7 @@
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
+SET jit = off;  -- the oracle's queries look costly, and are not
 
 -- An event a quarter of an hour, each of a user of its own: a day has 96, or 92, or 100 of them.
 CREATE FUNCTION pg_temp.every_quarter(first timestamptz, last timestamptz) RETURNS bigint

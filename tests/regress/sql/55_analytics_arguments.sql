@@ -25,8 +25,9 @@ SELECT * FROM journey_stitch.dau(tz => '');
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM journey_stitch.dau(tz => NULL);
 \echo :LAST_ERROR_SQLSTATE
-SELECT * FROM journey_stitch.dau(tz => repeat('x', 1000)) LIMIT 0;
-\echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY sqlstate
+SELECT * FROM journey_stitch.dau(tz => repeat('x', 1000));
+\set VERBOSITY default
 SELECT * FROM journey_stitch.dau(identity => 'person');
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM journey_stitch.dau(identity => NULL);
