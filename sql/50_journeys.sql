@@ -40,6 +40,7 @@ COMMENT ON FUNCTION journey_stitch.journey_of_entry(bigint) IS 'The journey (jou
 CREATE FUNCTION journey_stitch.find_journey(id text, project text DEFAULT 'default') RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -82,6 +83,7 @@ RETURNS TABLE (journey_id uuid, event_id text, event_type text, event_name text,
                user_id text, session_id text, source text, properties jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 50
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -113,6 +115,7 @@ COMMENT ON FUNCTION journey_stitch.get_journey(text, text) IS
 CREATE FUNCTION journey_stitch.journey_of(event_id text, project text DEFAULT 'default') RETURNS uuid
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN

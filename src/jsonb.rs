@@ -112,8 +112,11 @@ impl Node {
 
     /// The container, if it is one.
     pub fn container(&self) -> Option<Binary> {
+        if self.0.type_ != jbvBinary {
+            return None;
+        }
         // SAFETY: the union's member is the one that type_ names.
-        (self.0.type_ == jbvBinary).then(|| unsafe { Binary(self.0.val.binary.data, self.0.val.binary.len) })
+        Some(unsafe { Binary(self.0.val.binary.data, self.0.val.binary.len) })
     }
 }
 

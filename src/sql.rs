@@ -18,7 +18,8 @@ pub struct Sql {
 
 /// Runs statements that only read, all on the snapshot of the calling query.
 pub fn reading<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
-    connected(true, work)
+    // JIT pays for none of these queries, and its compiling takes longer than all of them.
+    with_settings(&[(c"jit", c"off")], || connected(true, work))
 }
 
 /// Runs statements that each see what is committed by then, and what this transaction has done.
@@ -180,20 +181,25 @@ impl Row<'_> {
 }
 
 /// Has the statements of `work` planned as what the stitcher's are: a few thousand look-ups by key,
-/// whatever the statistics say of tables that have just grown. JIT would take longer than the statements.
-/// An error must abort the (sub)transaction, which puts the settings back too.
+/// whatever the statistics say of tables that have just grown.
 pub fn for_lookups<T>(work: impl FnOnce() -> T) -> T {
-    const SETTINGS: [(&CStr, &CStr); 5] = [
+    let settings = [
         (c"enable_seqscan", c"off"),
         (c"enable_hashjoin", c"off"),
         (c"enable_mergejoin", c"off"),
         (c"max_parallel_workers_per_gather", c"0"),
         (c"jit", c"off"),
     ];
-    // SAFETY: what a function's SET clauses do, on settings that anybody may set.
+    with_settings(&settings, work)
+}
+
+/// Runs `work` under settings, as a function's SET clauses do. An error must abort the (sub)transaction,
+/// which puts the settings back too.
+fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
+    // SAFETY: C strings, and settings that anybody may set; the level is left where it was entered.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in SETTINGS {
+        for (name, value) in settings {
             pg_sys::set_config_option(
                 name.as_ptr(),
                 value.as_ptr(),

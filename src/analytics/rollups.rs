@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::calendar::Grain;
@@ -192,21 +193,18 @@ fn starts(micros: impl Iterator<Item = i64>) -> Result<Vec<TimestampWithTimeZone
 
 /// The union of two sets of one chunk.
 #[pg_extern(immutable, parallel_safe, strict)]
-fn members_union(a: &[u8], b: &[u8]) -> Result<Vec<u8>, pgrx::pg_sys::panic::ErrorReport> {
+fn members_union(a: &[u8], b: &[u8]) -> Result<Vec<u8>, ErrorReport> {
     Ok(members::union(a, b).map_err(Error::from)?)
 }
 
 /// The members of the first set that the second has not.
 #[pg_extern(immutable, parallel_safe, strict)]
-fn members_difference(a: &[u8], b: &[u8]) -> Result<Vec<u8>, pgrx::pg_sys::panic::ErrorReport> {
+fn members_difference(a: &[u8], b: &[u8]) -> Result<Vec<u8>, ErrorReport> {
     Ok(members::difference(a, b).map_err(Error::from)?)
 }
 
 /// The ids in a set.
 #[pg_extern(immutable, parallel_safe, strict)]
-fn members_ids(
-    chunk: i64,
-    members: &[u8],
-) -> Result<SetOfIterator<'static, i64>, pgrx::pg_sys::panic::ErrorReport> {
+fn members_ids(chunk: i64, members: &[u8]) -> Result<SetOfIterator<'static, i64>, ErrorReport> {
     Ok(SetOfIterator::new(members::decode(chunk, members).map_err(Error::from)?))
 }

@@ -1,6 +1,8 @@
 -- CREATE EXTENSION, setup(), and what the catalog must look like afterwards.
 \set VERBOSITY default
 \set SHOW_CONTEXT never
+-- It needs AGE, and says so.
+CREATE EXTENSION journey_stitch;
 CREATE EXTENSION journey_stitch CASCADE;
 
 -- The graph is none of the extension's objects: setup() makes it, or the first stitching does.
