@@ -45,29 +45,33 @@ fn retry_dead_letters(
     Ok(TableIterator::once((totals.received, totals.inserted, totals.duplicates, totals.rejected)))
 }
 
-type Letters = Vec<(i64, Node)>;
+/// A letter's id, whether its event had been accepted once, and the event.
+type Letters = Vec<(i64, bool, Node)>;
 
 /// Open letters by project, the oldest first. Those that another call retries are left to it.
 fn open_letters(sql: &Sql, project_id: Option<i32>, max_rows: i32) -> Result<BTreeMap<i32, Letters>, Error> {
-    let query = "SELECT id, project_id, event FROM journey_stitch.dead_letters
+    let query = "SELECT id, project_id, stage = 'stitch', event FROM journey_stitch.dead_letters
                  WHERE status = 'open' AND (project_id = $1 OR $1 IS NULL)
                  ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED";
     let mut letters: BTreeMap<i32, Letters> = BTreeMap::new();
     for row in sql.run(query, &[project_id.into(), max_rows.into()])? {
         let id = row.get(1)?;
         let project_id = row.get(2)?;
-        let event = row.get::<Jsonb>(3)?;
-        letters.entry(project_id).or_default().push((id, event.root()));
+        let event = row.get::<Jsonb>(4)?;
+        letters.entry(project_id).or_default().push((id, row.get(3)?, event.root()));
     }
     Ok(letters)
 }
 
-fn retry(sql: &Sql, project_id: i32, letters: &[(i64, Node)]) -> Result<Totals, Error> {
+fn retry(sql: &Sql, project_id: i32, letters: &Letters) -> Result<Totals, Error> {
     let bounds = Bounds::current();
+    // An event that was accepted fits; written out in canonical form it may be a little larger.
+    let unbounded = Bounds::ids_only();
     let mut accepted = Vec::new();
     let mut resolved = Vec::new();
     let mut rejected: (Vec<i64>, Vec<&str>, Vec<String>) = Default::default();
-    for (id, node) in letters {
+    for (id, was_accepted, node) in letters {
+        let bounds = if *was_accepted { &unbounded } else { &bounds };
         match bounds.accept(node) {
             Ok(event) => {
                 accepted.push(event);

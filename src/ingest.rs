@@ -125,6 +125,11 @@ impl Bounds {
         }
     }
 
+    /// The present settings for ids, and no others.
+    pub fn ids_only() -> Self {
+        Bounds { max_bytes: usize::MAX, max_depth: usize::MAX, ..Bounds::current() }
+    }
+
     /// The event in canonical form, or why it is refused.
     pub fn accept<'a>(&self, node: &Node) -> Result<Accepted<'a>, Rejection> {
         let Some(container) = node.container().filter(|container| container.is_object()) else {

@@ -65,9 +65,15 @@ cargo_tests() {
 
 layer_unit() { cargo_tests cargo test --no-fail-fast --test '*'; }
 
-# Only pg_test functions, which cargo-pgrx names pg_…: the other tests have run.
+# Only pg_test functions, which cargo-pgrx names pg_…: the other tests have run. cargo-pgrx writes its test
+# build into the installed library; a server that runs with that library keeps the old file this way.
 layer_pgrx() {
-    local parent
+    local parent library
+    library=$("$PG_CONFIG" --pkglibdir)/journey_stitch.so
+    if [ -f "$library" ]; then
+        cp -p "$library" "$library.new"
+        mv "$library.new" "$library"
+    fi
     parent=$(mktemp -d "${TMPDIR:-/tmp}/journey_stitch_pgrx.XXXXXX")
     # shellcheck disable=SC2064
     trap "rm -rf '$parent'" EXIT

@@ -15,7 +15,9 @@ WITH event AS (
     INSERT INTO journey_stitch.dead_letters (project_id, stage, reason, message, event, received_at, attempts)
     SELECT event.project_id, 'stitch', $2, $3,
            jsonb_build_object('event_id', event.event_id, 'event_type', event.event_type,
-                              'event_name', event.event_name, 'occurred_at', event.occurred_at,
+                              'event_name', event.event_name,
+                              'occurred_at', to_char(event.occurred_at AT TIME ZONE 'UTC',
+                                                     'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                               'user_id', event.user_id, 'session_id', event.session_id,
                               'correlations', correlations.map, 'source', event.source,
                               'ip_address', host(event.ip), 'user_agent', event.user_agent,

@@ -40,7 +40,12 @@ pub fn members(
     let mut rollups = Spans::default();
     let mut events = Spans::default();
     for (n, window) in (0..).zip(windows) {
-        let event_type = window.event_type.unwrap_or(ANY_TYPE);
+        let event_type = match window.event_type {
+            None => ANY_TYPE,
+            // No event has an empty type, which is why it can stand for all of them in the rollups.
+            Some(ANY_TYPE) => continue,
+            Some(event_type) => event_type,
+        };
         for span in cover(window.from, window.until) {
             match span {
                 Span::Rollup { grain, from, until } => {
