@@ -29,6 +29,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- First, what every call reads first: whoever is under way ends before, and whoever comes begins after.
+    LOCK TABLE journey_stitch.projects IN ACCESS EXCLUSIVE MODE;
     -- Ids go on from where they are: what a client still remembers must never name something new.
     TRUNCATE journey_stitch.events, journey_stitch.event_ids, journey_stitch.pending, journey_stitch.dead_letters,
              journey_stitch.keys, journey_stitch.journeys, journey_stitch.merges, journey_stitch.users,

@@ -19,7 +19,7 @@ COMMENT ON FUNCTION journey_stitch.event_keys(text, text, text, jsonb) IS
 COMMENT ON FUNCTION journey_stitch.members_union(bytea, bytea) IS 'The union of two sets of one chunk of a rollup.';
 COMMENT ON FUNCTION journey_stitch.members_difference(bytea, bytea) IS 'The members of the first set that are not in the second, of one chunk of a rollup.';
 COMMENT ON FUNCTION journey_stitch.members_ids(bigint, bytea) IS
-    'The ids in a set of a rollup, of the given chunk: users.id or journeys.id.';
+    'The ids in a set of a rollup, of the given chunk: users.id or journeys.id; one NULL if the set cannot be read.';
 COMMENT ON FUNCTION journey_stitch.is_preloaded() IS 'Whether shared_preload_libraries holds journey_stitch, so that there are workers.';
 COMMENT ON FUNCTION journey_stitch.launcher_pid() IS 'The process id of the launcher of workers; NULL if it does not run.';
 

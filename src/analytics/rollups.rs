@@ -203,8 +203,11 @@ fn members_difference(a: &[u8], b: &[u8]) -> Result<Vec<u8>, ErrorReport> {
     Ok(members::difference(a, b).map_err(Error::from)?)
 }
 
-/// The ids in a set.
+/// The ids in a set; one NULL if the set cannot be read.
 #[pg_extern(immutable, parallel_safe, strict)]
-fn members_ids(chunk: i64, members: &[u8]) -> Result<SetOfIterator<'static, i64>, ErrorReport> {
-    Ok(SetOfIterator::new(members::decode(chunk, members).map_err(Error::from)?))
+fn members_ids(chunk: i64, members: &[u8]) -> SetOfIterator<'static, Option<i64>> {
+    match members::decode(chunk, members) {
+        Ok(ids) => SetOfIterator::new(ids.map(Some)),
+        Err(_) => SetOfIterator::once(None),
+    }
 }
