@@ -28,7 +28,7 @@ FROM a, b;
 SELECT array_agg(id) FROM journey_stitch.members_ids(0, '\x3a300000010000000000030010000000010002000300ffff') AS m (id);
 SELECT array_agg(id) FROM journey_stitch.members_ids(2, journey_stitch.members_union('\x3a3000000100000002000000100000000100', '\x3a3000000100000002000000100000000700')) AS m (id);
 SELECT journey_stitch.members_union(NULL, '\x3a30000000000000') IS NULL AS strict;
--- What is none is refused, whatever it is.
+-- What is none is refused, whatever it is; members_ids() answers NULL, for verify() to count.
 SELECT journey_stitch.members_ids(0, '');
 \echo :LAST_ERROR_SQLSTATE
 SELECT journey_stitch.members_union('\x3a30000001', '\x3a30000000000000');
