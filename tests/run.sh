@@ -156,7 +156,7 @@ layer unit 'modules that know nothing of PostgreSQL'
 layer pgrx 'inside a server, each test in a transaction that is rolled back'
 case "${LAYER:-}" in
 '' | install) layer install 'with the release profile, for the layers that follow' ;;
-lint | unit | pgrx) ;;
+lint | unit) ;;
 *) make --no-print-directory install ;;
 esac
 layer regress 'every function as a user types it (pg_regress)'
