@@ -16,12 +16,8 @@ help: ## List the targets
 setup: ## Bring PostgreSQL 17, AGE, pg_cron, cargo-pgrx and what else is missing (Debian 12 and 13)
 	@.ci/setup
 
-# Not with cargo pgrx install, which writes into the installed library: that crashes every process of a
-# running server that has it loaded. Replaced by a new file, the old one lives on for as long as it is used.
 install: ## Build with the release profile and install into the PostgreSQL of PG_CONFIG
-	rm -rf target/package
-	cargo pgrx package --pg-config "$(PG_CONFIG)" --out-dir target/package
-	cp -R --remove-destination target/package/. /
+	cargo pgrx install --release --pg-config "$(PG_CONFIG)"
 
 demo: setup install ## Show the whole job on a throwaway cluster (KEEP=1; DATA=FILE.ndjson[.gz] MAPPING=FILE.sql)
 	@tests/demo/run.sh

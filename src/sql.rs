@@ -18,8 +18,7 @@ pub struct Sql {
 
 /// Runs statements that only read, all on the snapshot of the calling query.
 pub fn reading<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
-    // JIT pays for none of these queries, and its compiling takes longer than all of them.
-    with_settings(&[(c"jit", c"off")], || connected(true, work))
+    connected(true, work)
 }
 
 /// Runs statements that each see what is committed by then, and what this transaction has done.
@@ -28,9 +27,12 @@ pub fn writing<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
 }
 
 fn connected<T, E>(read_only: bool, work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
-    // SAFETY: SPI_finish, in Drop, belongs to it. (SPI_connect always succeeds.)
-    unsafe { pg_sys::SPI_connect() };
-    work(&Sql { read_only })
+    // JIT pays for none of these statements, and its compiling takes longer than all of them.
+    with_settings(&[(c"jit", c"off")], || {
+        // SAFETY: SPI_finish, in Drop, belongs to it. (SPI_connect always succeeds.)
+        unsafe { pg_sys::SPI_connect() };
+        work(&Sql { read_only })
+    })
 }
 
 impl Drop for Sql {
@@ -188,7 +190,6 @@ pub fn for_lookups<T>(work: impl FnOnce() -> T) -> T {
         (c"enable_hashjoin", c"off"),
         (c"enable_mergejoin", c"off"),
         (c"max_parallel_workers_per_gather", c"0"),
-        (c"jit", c"off"),
     ];
     with_settings(&settings, work)
 }
