@@ -51,4 +51,14 @@ denied "SELECT journey_stitch.verify()"
 denied "TABLE journey_stitch.events"
 denied "DELETE FROM journey_stitch.keys"
 denied "TABLE journey_graph.\"Event\""
+# The README's grants for a role that sends events.
+sql rights "CREATE ROLE sender"
+sed -n 's/^    \(GRANT .*\|   *journey_stitch\..*\)/\1/p' README.md | sed 's/ TO app/ TO sender/' | psql -q -d rights
+sender() { psql -Atq -d rights -c "SET ROLE sender" -c "$1" 2>&1 || true; }
+check "a role with the README's grants sends events" \
+    "$(sender "SELECT * FROM journey_stitch.ingest_events('[{\"event_type\": \"t\"}, 5]')")" '2|1|0|1'
+check "and into a new project" \
+    "$(sender "SELECT * FROM journey_stitch.ingest_events('[{\"event_type\": \"t\"}]', 'new')")" '1|1|0|0'
+check "but reads no analytics" \
+    "$(sender "SELECT * FROM journey_stitch.verify()" | sed 's/^ERROR:  //')" 'permission denied for function verify'
 summary
