@@ -82,13 +82,15 @@ COMMENT ON FUNCTION journey_stitch.ensure_graph() IS
     'Makes the graph journey_graph with its labels and indexes where they are missing. Called by setup() and by the first stitching.';
 
 CREATE FUNCTION journey_stitch.setup() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- SECURITY DEFINER: journey_stitch_admin may execute it, and what it makes is to be the owner's.
     PERFORM journey_stitch.ensure_event_partitions((SELECT last_value FROM journey_stitch.event_entry_id));
     PERFORM journey_stitch.ensure_graph();
+    PERFORM journey_stitch.ensure_policies();
 END
 $$;
 COMMENT ON FUNCTION journey_stitch.setup() IS
-    'Makes what CREATE EXTENSION cannot: the first partition of events, and the graph. The first ingest and the first stitching do the same; call it once as the owner if others are to ingest.';
+    'Makes what CREATE EXTENSION cannot: the first partition of events, the graph, and the policies of row level security. The first ingest, the first stitching and the first grant_project() make what they need, too.';

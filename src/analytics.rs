@@ -19,8 +19,8 @@ use self::rollups::Identity;
 use self::tail::Tail;
 use crate::error::Error;
 use crate::instant::to_unix_micros;
-use crate::project;
-use crate::sql::{self, Sql};
+use crate::rights;
+use crate::sql::Sql;
 
 /// More windows than this are a mistake, and would take minutes.
 const MOST_WINDOWS: i32 = 10_000;
@@ -40,8 +40,7 @@ fn dau(
     let end = date_argument("end_date", end_date)?;
     let days = day_count(start, end)?;
     let identity = identity_argument(identity)?;
-    let rows = sql::reading(|sql| -> Result<Vec<(Date, i64)>, Error> {
-        let project_id = project_argument(sql, project)?;
+    let rows = rights::reading(project, |sql, project_id| -> Result<Vec<(Date, i64)>, Error> {
         let windows = windows(sql, start, days, 1, tz, event_type)?;
         let tail = Tail::read(sql, project_id, identity)?;
         let sets = active::members(sql, project_id, identity, &windows, &tail)?;
@@ -82,8 +81,7 @@ fn retention(
         }
     })?;
     let identity = identity_argument(identity)?;
-    let sets = sql::reading(|sql| -> Result<_, Error> {
-        let project_id = project_argument(sql, project)?;
+    let sets = rights::reading(project, |sql, project_id| {
         let windows = self::windows(sql, start, count + 1, WEEK_DAYS, tz, event_type)?;
         let tail = Tail::read(sql, project_id, identity)?;
         active::members(sql, project_id, identity, &windows, &tail)
@@ -153,10 +151,6 @@ fn identity_argument(identity: Option<&str>) -> Result<Identity, Error> {
             takes: "'user' (distinct user_id) or 'journey' (distinct present journeys)",
         }),
     }
-}
-
-fn project_argument(sql: &Sql, project: Option<&str>) -> Result<i32, Error> {
-    project::find(sql, project.ok_or(Error::NullArgument { argument: "project" })?)
 }
 
 /// Windows of `days` days each from a date on in a time zone, for events of one type or of any.

@@ -9,8 +9,8 @@ use pgrx::prelude::*;
 use crate::error::Error;
 use crate::ingest::{self, Bounds, Totals};
 use crate::jsonb::{Jsonb, Node};
-use crate::project;
-use crate::sql::{self, Sql};
+use crate::rights;
+use crate::sql::Sql;
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
@@ -30,10 +30,9 @@ fn retry_dead_letters(
         problem: max_rows.map_or("it is NULL".to_owned(), |max| format!("it is {max}")),
         takes: "a number of dead letters from 1 on",
     })?;
-    let totals = sql::writing(|sql| -> Result<Totals, Error> {
-        let project_id = project.map(|name| project::find(sql, name)).transpose()?;
+    let totals = rights::writing_to_some(c"retry_dead_letters()", project, |sql, projects| {
         let mut totals = Totals::default();
-        for (project_id, letters) in open_letters(sql, project_id, max_rows)? {
+        for (project_id, letters) in open_letters(sql, projects, max_rows)? {
             let done = retry(sql, project_id, &letters)?;
             totals.received += done.received;
             totals.inserted += done.inserted;
@@ -49,12 +48,16 @@ fn retry_dead_letters(
 type Letters = Vec<(i64, bool, Node)>;
 
 /// Open letters by project, the oldest first. Those that another call retries are left to it.
-fn open_letters(sql: &Sql, project_id: Option<i32>, max_rows: i32) -> Result<BTreeMap<i32, Letters>, Error> {
+fn open_letters(
+    sql: &Sql,
+    projects: Option<Vec<i32>>,
+    max_rows: i32,
+) -> Result<BTreeMap<i32, Letters>, Error> {
     let query = "SELECT id, project_id, stage = 'stitch', event FROM journey_stitch.dead_letters
-                 WHERE status = 'open' AND (project_id = $1 OR $1 IS NULL)
+                 WHERE status = 'open' AND (project_id = ANY ($1) OR $1 IS NULL)
                  ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED";
     let mut letters: BTreeMap<i32, Letters> = BTreeMap::new();
-    for row in sql.run(query, &[project_id.into(), max_rows.into()])? {
+    for row in sql.run(query, &[projects.into(), max_rows.into()])? {
         let id = row.get(1)?;
         let project_id = row.get(2)?;
         let event = row.get::<Jsonb>(4)?;
@@ -86,7 +89,7 @@ fn retry(sql: &Sql, project_id: i32, letters: &Letters) -> Result<Totals, Error>
     }
     let mut totals =
         Totals { received: letters.len() as i64, rejected: rejected.0.len() as i64, ..Totals::default() };
-    totals.inserted = ingest::store(sql, project_id, accepted)?;
+    totals.inserted = ingest::store(sql, project_id, accepted, Vec::new())?;
     totals.duplicates = resolved.len() as i64 - totals.inserted;
 
     let resolve = "UPDATE journey_stitch.dead_letters

@@ -6,6 +6,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::analytics::members::MembersError;
+use crate::catalog::LIBRARY_VERSION;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,6 +18,16 @@ pub enum Error {
     InvalidArgument { argument: &'static str, problem: String, takes: &'static str },
     #[error("project \"{0}\" does not exist")]
     UnknownProject(String),
+    #[error("permission denied for project \"{project}\"")]
+    ProjectDenied { project: String, privilege: &'static str, role: String },
+    #[error("journey_stitch is not installed in this database")]
+    NotInstalled,
+    #[error(
+        "the library of journey_stitch is of version {LIBRARY_VERSION}, this database's objects are of version {0}"
+    )]
+    OtherVersion(String),
+    #[error("the graph journey_graph is gone")]
+    NoGraph,
     #[error("a rollup row cannot be read: {0}")]
     DamagedRollup(#[from] MembersError),
     #[error("{0}")]
@@ -35,6 +46,10 @@ impl Error {
             Error::NotEvents { .. } | Error::InvalidArgument { .. } | Error::UnknownProject(_) => {
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
             }
+            Error::ProjectDenied { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Error::NotInstalled | Error::OtherVersion(_) | Error::NoGraph => {
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+            }
             Error::NullArgument { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::DamagedRollup(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
             Error::Cancelled(_) => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
@@ -51,6 +66,20 @@ impl Error {
             Error::UnknownProject(_) => {
                 Some("A project is made by its first call of ingest_events(events, project).".into())
             }
+            Error::ProjectDenied { project, privilege, role } => {
+                let name = |text: &str| text.replace('\'', "''");
+                Some(format!(
+                    "An administrator can allow it: SELECT journey_stitch.grant_project('{}', '{}', '{privilege}').",
+                    name(project),
+                    name(role)
+                ))
+            }
+            Error::NotInstalled => Some("CREATE EXTENSION journey_stitch CASCADE makes it.".into()),
+            Error::OtherVersion(_) => Some(
+                "ALTER EXTENSION journey_stitch UPDATE brings them to the library's; a session that is older than the library must connect anew."
+                    .into(),
+            ),
+            Error::NoGraph => Some("SELECT * FROM journey_stitch.rebuild_graph() makes it from the tables.".into()),
             Error::DamagedRollup(_) => {
                 Some("verify() names the rollups that do not match the events.".into())
             }

@@ -5,8 +5,8 @@
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 
+use crate::catalog::relation;
 use crate::error::Error;
-use crate::sequence::relation;
 use crate::sql::{Row, Sql};
 
 /// An AGE graphid is a label's number in the upper 16 bits and an entry id in the lower 48.

@@ -13,10 +13,10 @@ use crate::config;
 use crate::error::Error;
 use crate::event::{self, Event, Limits, Reason, Rejection};
 use crate::jsonb::{self, Jsonb, Node};
-use crate::queue::ranges;
+use crate::queue::{self, Tally, ranges};
 use crate::sequence::Sequence;
-use crate::sql::{self, Sql};
-use crate::{instant, project, worker};
+use crate::sql::Sql;
+use crate::{instant, project, rights, worker};
 
 /// Events a statement, so that a call of any size needs little memory beside its argument.
 const STATEMENT_EVENTS: usize = 10_000;
@@ -46,12 +46,9 @@ fn ingest_events(
     ErrorReport,
 > {
     let root = events.ok_or(Error::NullArgument { argument: "events" })?.root();
-    let project = project.ok_or(Error::NullArgument { argument: "project" })?;
     let nodes = event_nodes(root)?;
-    let totals = sql::writing(|sql| -> Result<Totals, Error> {
-        let project_id = project::find_or_create(sql, project)?;
-        ingest(sql, project_id, &nodes)
-    })?;
+    let totals =
+        rights::writing(c"ingest_events()", project, |sql, project_id| ingest(sql, project_id, &nodes))?;
     Ok(TableIterator::once((totals.received, totals.inserted, totals.duplicates, totals.rejected)))
 }
 
@@ -102,7 +99,8 @@ fn ingest(sql: &Sql, project_id: i32, nodes: &[Node]) -> Result<Totals, Error> {
         }
     }
     totals.rejected = rejected.len() as i64;
-    totals.inserted = store(sql, project_id, accepted)?;
+    let reasons = rejected.iter().map(|(rejection, _)| rejection.reason.code()).collect();
+    totals.inserted = store(sql, project_id, accepted, reasons)?;
     totals.duplicates = totals.received - totals.rejected - totals.inserted;
     write_rejected(sql, project_id, rejected)?;
     Ok(totals)
@@ -171,9 +169,15 @@ impl Bounds {
     }
 }
 
-/// Writes what is new among the accepted events, and wakes the worker at commit; answers how many are.
-pub fn store(sql: &Sql, project_id: i32, accepted: Vec<Accepted<'_>>) -> Result<i64, Error> {
-    if accepted.is_empty() {
+/// Writes what is new among the accepted events, counts those and the rejected ones, and wakes the worker at
+/// commit; answers how many are new.
+pub fn store(
+    sql: &Sql,
+    project_id: i32,
+    accepted: Vec<Accepted<'_>>,
+    rejected: Vec<&'static str>,
+) -> Result<i64, Error> {
+    if accepted.is_empty() && rejected.is_empty() {
         return Ok(0);
     }
     let mut order: Vec<usize> = (0..accepted.len()).collect();
@@ -188,13 +192,14 @@ pub fn store(sql: &Sql, project_id: i32, accepted: Vec<Accepted<'_>>) -> Result<
     }
     let mut drawn: Vec<i64> = order.iter().map(|&i| ids[i]).collect();
     drawn.sort_unstable();
-    let (ranges, counts): (Vec<_>, Vec<_>) =
-        ranges::rows(&drawn, |id| inserted.contains(&id), QUEUE_ROW_EVENTS).into_iter().unzip();
-    let args: [DatumWithOid; 3] = [project_id.into(), ranges.into(), counts.into()];
-    sql.run(include_str!("../sql/steps/ingest_pending.sql"), &args)?;
-    if !inserted.is_empty() {
-        worker::wake_on_commit();
-    }
+    let rows = ranges::rows(&drawn, |id| inserted.contains(&id), QUEUE_ROW_EVENTS);
+    let tally = Tally {
+        received: accepted.len() + rejected.len(),
+        duplicates: accepted.len() - inserted.len(),
+        rejected,
+    };
+    queue::add(sql, project_id, rows, tally)?;
+    worker::wake_on_commit();
     Ok(inserted.len() as i64)
 }
 
@@ -208,7 +213,9 @@ fn draw_ids(sql: &Sql, accepted: &[Accepted<'_>], order: &[usize]) -> Result<Vec
         last = sequence.next();
         *id = last;
     }
-    project::ensure_partition(sql, last)?;
+    if last != 0 {
+        project::ensure_partition(sql, last)?;
+    }
     Ok(ids)
 }
 

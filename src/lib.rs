@@ -20,21 +20,28 @@ pub mod queue;
 pub mod stitch;
 pub mod worker;
 
+mod answer;
+mod catalog;
 mod config;
 mod dead_letters;
 mod error;
+mod events;
 mod graph;
-mod health;
 mod ingest;
 mod instant;
 mod journey;
 mod jsonb;
+mod monitoring;
+mod progress;
 mod project;
+mod rights;
 mod sequence;
 mod sql;
 mod subtransaction;
 mod users;
 mod verify;
+#[cfg(feature = "waitpoints")]
+mod waitpoint;
 
 #[cfg(any(test, feature = "pg_test"))]
 mod pg_tests;
@@ -48,18 +55,51 @@ extension_sql_file!("../sql/10_tables.sql", name = "tables", bootstrap);
 extension_sql_file!("../sql/20_rollups.sql", name = "rollups", requires = ["tables"]);
 extension_sql_file!("../sql/30_storage.sql", name = "storage", requires = ["rollups"]);
 extension_sql_file!("../sql/40_graph.sql", name = "graph", requires = ["storage"]);
-extension_sql_file!("../sql/50_journeys.sql", name = "journeys", requires = ["graph"]);
-extension_sql_file!("../sql/60_health.sql", name = "health", requires = ["journeys"]);
-extension_sql_file!("../sql/90_comments.sql", name = "comments", requires = ["health"], finalize);
+extension_sql_file!("../sql/45_rebuild.sql", name = "rebuild", requires = ["graph"]);
+extension_sql_file!("../sql/50_journeys.sql", name = "journeys", requires = ["rebuild"]);
+extension_sql_file!("../sql/55_events.sql", name = "events", requires = ["journeys"]);
+extension_sql_file!(
+    "../sql/60_monitoring.sql",
+    name = "monitoring",
+    requires = ["events", monitoring::launcher_pid, monitoring::worker_slots, progress::progress_slots]
+);
+extension_sql_file!("../sql/65_health.sql", name = "health", requires = ["monitoring"]);
+extension_sql_file!(
+    "../sql/70_rights.sql",
+    name = "rights",
+    requires = [
+        "health",
+        analytics::dau,
+        analytics::retention,
+        analytics::top_events::top_events,
+        analytics::rollups::members_ids,
+        dead_letters::retry_dead_letters,
+        ingest::ingest_events,
+        journey::find_journey,
+        journey::journey_of,
+        monitoring::is_preloaded,
+        monitoring::library_version,
+        rights::granted_projects,
+        stitch::stitch_pending,
+        verify::verify,
+    ]
+);
+extension_sql_file!("../sql/80_comments.sql", name = "comments", requires = ["rights"], finalize);
 
 /// Called when the library is loaded, by a backend's first use of a function or by the postmaster.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     config::define();
+    #[cfg(feature = "waitpoints")]
+    waitpoint::define();
     // SAFETY: a flag that the postmaster sets while it loads libraries.
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         worker::reserve();
-        worker::launcher::register();
+        progress::reserve();
+        // SAFETY: a flag of the command line. In pg_upgrade's server nothing may happen by itself.
+        if unsafe { !pg_sys::IsBinaryUpgrade } {
+            worker::launcher::register();
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::ffi::CString;
 
+use crate::catalog::relation;
 use crate::error::Error;
-use crate::sequence::relation;
 use crate::sql::Sql;
 
 const PARTITION_EVENTS: i64 = 10_000_000;
@@ -11,7 +11,7 @@ const PARTITION_EVENTS: i64 = 10_000_000;
 /// The project's id.
 pub fn find(sql: &Sql, name: &str) -> Result<i32, Error> {
     let query = "SELECT id FROM journey_stitch.projects WHERE name = $1";
-    sql.run(query, &[name.into()])?.one()?.ok_or_else(|| Error::UnknownProject(name.to_owned()))
+    sql.prepared(query, &[name.into()])?.one()?.ok_or_else(|| Error::UnknownProject(name.to_owned()))
 }
 
 /// The project's id; a project that is new is made.
@@ -30,6 +30,11 @@ pub fn find_or_create(sql: &Sql, name: &str) -> Result<i32, Error> {
         }),
         found => found,
     }
+}
+
+/// The ids of all projects.
+pub fn all(sql: &Sql) -> Result<Vec<i32>, Error> {
+    sql.run("SELECT id FROM journey_stitch.projects ORDER BY id", &[])?.map(|row| row.get(1)).collect()
 }
 
 /// Locks the project for stitching until the transaction ends, waiting if another has it. Raising the

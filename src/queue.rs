@@ -10,6 +10,8 @@
 
 pub mod ranges;
 
+use std::time::Duration;
+
 use pgrx::datum::DatumWithOid;
 
 use crate::config;
@@ -24,6 +26,33 @@ pub struct Claim {
     pub rows: Vec<i64>,
     pub events: i64,
     attempts: i32,
+}
+
+/// What an ingest call did to its events, as its first queue row carries it.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub received: usize,
+    pub duplicates: usize,
+    /// A reason for each rejected event.
+    pub rejected: Vec<&'static str>,
+}
+
+/// Queues what a call has inserted: rows of ranges of ids and how many events each has. A call that has
+/// inserted nothing leaves a row for its counts all the same.
+pub fn add(sql: &Sql, project_id: i32, mut rows: Vec<(String, i32)>, tally: Tally) -> Result<(), Error> {
+    if rows.is_empty() {
+        rows.push(("{}".to_owned(), 0));
+    }
+    let (ranges, counts): (Vec<String>, Vec<i32>) = rows.into_iter().unzip();
+    let args: [DatumWithOid; 6] = [
+        project_id.into(),
+        ranges.into(),
+        counts.into(),
+        (tally.received as i32).into(),
+        (tally.duplicates as i32).into(),
+        tally.rejected.into(),
+    ];
+    sql.run(include_str!("../sql/steps/ingest_pending.sql"), &args).map(drop)
 }
 
 /// Takes the next batch of at most `max_events` events; `None`: nothing is due. The caller holds the
@@ -45,15 +74,57 @@ pub fn claim(sql: &Sql, project_id: i32, max_events: i64) -> Result<Option<Claim
     Ok((!claim.rows.is_empty()).then_some(claim))
 }
 
+/// What stitching the events of one batch did.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Done {
+    pub events: i64,
+    pub journeys_created: i64,
+    pub journeys_merged: i64,
+    pub took: Duration,
+}
+
 /// The batch's events are stitched.
-pub fn finish(sql: &Sql, claim: &Claim) -> Result<(), Error> {
-    let delete = "DELETE FROM journey_stitch.pending WHERE id = ANY ($1)";
-    sql.run(delete, &[claim.rows.clone().into()])?;
-    Ok(())
+pub fn finish(sql: &Sql, project_id: i32, claim: &Claim, done: &Done) -> Result<(), Error> {
+    take_out(sql, project_id, &claim.rows, done, i64::from(done.events > 0), 0)
+}
+
+fn take_out(
+    sql: &Sql,
+    project_id: i32,
+    rows: &[i64],
+    done: &Done,
+    batches: i64,
+    given_up: i64,
+) -> Result<(), Error> {
+    let args: [DatumWithOid; 8] = [
+        rows.into(),
+        project_id.into(),
+        done.events.into(),
+        batches.into(),
+        done.journeys_created.into(),
+        done.journeys_merged.into(),
+        given_up.into(),
+        done.took.as_secs_f64().into(),
+    ];
+    sql.run(include_str!("../sql/steps/queue_finish.sql"), &args).map(drop)
 }
 
 /// The batch failed: what becomes of it, in words for the log.
-pub fn fail(sql: &Sql, claim: &Claim, failure: &Failure) -> Result<String, Error> {
+pub fn fail(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Result<String, Error> {
+    let consequence = put_back(sql, project_id, claim, failure)?;
+    let args: [DatumWithOid; 6] = [
+        project_id.into(),
+        failure.sqlstate.as_str().into(),
+        failure.message.as_str().into(),
+        claim.events.into(),
+        (claim.attempts + 1).into(),
+        consequence.as_str().into(),
+    ];
+    sql.run(include_str!("../sql/steps/queue_failed.sql"), &args)?;
+    Ok(consequence)
+}
+
+fn put_back(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Result<String, Error> {
     let attempts = claim.attempts + 1;
     let message = format!("{}: {}", failure.sqlstate, failure.message);
     if failure.is_transient() || attempts < config::max_attempts() {
@@ -66,6 +137,7 @@ pub fn fail(sql: &Sql, claim: &Claim, failure: &Failure) -> Result<String, Error
             let args: [DatumWithOid; 3] =
                 [row.into(), failure.sqlstate.as_str().into(), failure.message.as_str().into()];
             sql.run(include_str!("../sql/steps/queue_bury.sql"), &args)?;
+            take_out(sql, project_id, &claim.rows, &Done::default(), 0, 1)?;
             Ok("the event went to dead_letters".to_owned())
         }
         [row] => {

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::prelude::*;
 
+use crate::catalog::relation;
 use crate::error::Error;
 
 pub struct Sequence(pg_sys::Oid);
@@ -20,14 +21,4 @@ impl Sequence {
         unsafe { pgrx::direct_function_call::<i64>(pg_sys::nextval_oid, &[Some(self.0.into())]) }
             .unwrap_or_else(|| error!("nextval returned NULL"))
     }
-}
-
-/// A relation's oid, from the catalog cache.
-pub fn relation(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
-    // SAFETY: both look-ups take a C string and answer InvalidOid where there is nothing.
-    let oid = unsafe {
-        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-        pg_sys::get_relname_relid(name.as_ptr(), schema)
-    };
-    (oid != pg_sys::InvalidOid).then_some(oid)
 }

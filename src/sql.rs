@@ -3,6 +3,8 @@
 //! statements even after a write, and a stitcher that has waited for a lock must see what was committed
 //! meanwhile even before its first one.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
@@ -65,6 +67,24 @@ impl Sql {
         }
     }
 
+    /// Runs a statement whose plan is kept for the session. Its arguments have the same types each time.
+    pub fn prepared<'s>(
+        &'s self,
+        statement: &'static str,
+        args: &[DatumWithOid<'_>],
+    ) -> Result<Rows<'s>, Error> {
+        let (mut values, nulls) = datums(args);
+        // SAFETY: as in run(); a kept plan lives as long as the process, and looks at the catalog again
+        // when something that it rests on has changed.
+        unsafe {
+            let plan = kept_plan(statement, args)?;
+            pg_sys::SPI_tuptable = std::ptr::null_mut();
+            let status =
+                pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), self.read_only, 0);
+            if status < 0 { Err(Error::Spi(status)) } else { Ok(Rows::of(pg_sys::SPI_tuptable)) }
+        }
+    }
+
     /// Runs a query whose rows are too many to be held at once, and hands each to `visit`.
     pub fn each(
         &self,
@@ -106,6 +126,31 @@ impl Sql {
     }
 }
 
+thread_local! {
+    static PLANS: RefCell<HashMap<&'static str, pg_sys::SPIPlanPtr>> = RefCell::default();
+}
+
+/// The statement's plan; it is made when it is first asked for.
+fn kept_plan(statement: &'static str, args: &[DatumWithOid<'_>]) -> Result<pg_sys::SPIPlanPtr, Error> {
+    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(statement).copied()) {
+        return Ok(plan);
+    }
+    let text = CString::new(statement).map_err(|_| Error::Missing("statement without NUL"))?;
+    let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
+    // SAFETY: a C string and an array of as many types as are said; SPI_keepplan makes the plan outlive
+    // the connection.
+    let plan = unsafe {
+        let plan = pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr());
+        if plan.is_null() {
+            return Err(Error::Spi(pg_sys::SPI_result));
+        }
+        pg_sys::SPI_keepplan(plan);
+        plan
+    };
+    PLANS.with_borrow_mut(|plans| plans.insert(statement, plan));
+    Ok(plan)
+}
+
 /// Values and, as SPI takes them, their nulls.
 fn datums(args: &[DatumWithOid<'_>]) -> (Vec<pg_sys::Datum>, Vec<std::ffi::c_char>) {
     args.iter()
@@ -128,6 +173,12 @@ impl<'s> Rows<'s> {
     /// The table is NULL, or SPI's and lives as long as 's.
     unsafe fn of(table: *mut pg_sys::SPITupleTable) -> Self {
         Rows { table, next: 0, connection: PhantomData }
+    }
+
+    /// What the rows look like; `None`: the statement returns none.
+    pub fn descriptor(&self) -> Option<pg_sys::TupleDesc> {
+        // SAFETY: see of().
+        (!self.table.is_null()).then(|| unsafe { (*self.table).tupdesc })
     }
 
     /// How many rows there are.
@@ -164,6 +215,11 @@ pub struct Row<'s> {
 }
 
 impl Row<'_> {
+    /// The row as it is; lives as long as the connection.
+    pub fn tuple(&self) -> pg_sys::HeapTuple {
+        self.tuple
+    }
+
     /// The value of a column, counted from 1. Text and bytea that are borrowed live as long as the connection.
     pub fn nullable<T: FromDatum + IntoDatum>(&self, column: i32) -> Result<Option<T>, Error> {
         // SAFETY: SPI answers a column that is not there with NULL; try_from_datum checks the type.

@@ -2,49 +2,44 @@
 //! whole (tables, graph, rollups and queue) or not at all; the caller holds the project's lock.
 //!
 //! ```text
-//! claim queue rows ─▶ read events ─▶ find keys ─▶ union-find ─▶ merges ─▶ journeys ─▶ keys
-//!                                                     ─▶ graph ─▶ users ─▶ rollups ─▶ delete queue rows
+//! claim queue rows ─▶ read ─▶ plan (find keys, union-find) ─▶ merge ─▶ journeys ─▶ keys ─▶ graph
+//!                                                               ─▶ users ─▶ rollups ─▶ queue (delete the rows)
 //! ```
 
 pub mod batch;
 pub mod components;
+mod steps;
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use self::batch::{Batch, QueuedEvent};
+use self::steps::Steps;
 use crate::analytics::rollups::{Identity, Rollups};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::instant::{from_unix_micros, to_unix_micros};
-use crate::queue::{self, Claim};
+use crate::queue::{self, Claim, Done};
 use crate::sequence::Sequence;
 use crate::sql::{self, Sql};
 use crate::subtransaction::{self, Failure};
-use crate::{config, project, users};
-
-/// What stitching did.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Totals {
-    pub events: i64,
-    pub journeys_created: i64,
-    pub journeys_merged: i64,
-}
+use crate::{config, project, rights, users};
 
 /// How one step of a project ended.
 pub enum Step {
     /// Nothing is due.
     Idle,
-    Stitched(Totals),
-    /// The batch failed and is undone; what becomes of it is in the queue, and in words here.
-    Failed {
-        failure: Failure,
-        events: i64,
-        consequence: String,
+    Stitched {
+        done: Done,
+        /// What its time went to.
+        summary: String,
     },
+    /// The batch failed and is undone; what becomes of it is in the queue, and in words here.
+    Failed { failure: Failure, events: i64, consequence: String },
 }
 
 /// Whose transaction a batch is stitched in.
@@ -80,22 +75,30 @@ fn stitch_pending(
         }
         .into());
     }
-    let totals = stitch_all(max_events.unwrap_or(i64::MAX))?;
-    let remaining = sql::writing(|sql| queue::remaining(sql, None))?;
-    let row = (totals.events, totals.journeys_created, totals.journeys_merged, remaining);
+    rights::refuse_read_only(c"stitch_pending()");
+    let row = rights::as_owner(|| {
+        let totals = stitch_all(max_events.unwrap_or(i64::MAX))?;
+        let remaining = sql::writing(|sql| queue::remaining(sql, None))?;
+        Ok((totals.events, totals.journeys_created, totals.journeys_merged, remaining))
+    })?;
     Ok(TableIterator::once(row))
 }
 
 /// Stitches what is due in all projects, waiting for those that another stitcher has.
-fn stitch_all(max_events: i64) -> Result<Totals, Error> {
-    let mut totals = Totals::default();
+fn stitch_all(max_events: i64) -> Result<Done, Error> {
+    let mut totals = Done::default();
     let due = sql::writing(project::due)?;
     for project_id in due {
+        let start = Instant::now();
         sql::writing(|sql| project::lock(sql, project_id))?;
+        log_if_slow(start.elapsed(), || {
+            format!("waited for project {project_id}, which another stitcher had")
+        });
         while totals.events < max_events {
             match step(project_id, max_events - totals.events, Transaction::Callers)? {
                 Step::Idle => break,
-                Step::Stitched(done) => {
+                Step::Stitched { done, summary } => {
+                    log_if_slow(done.took, || batch_line(project_id, &done, &summary));
                     totals.events += done.events;
                     totals.journeys_created += done.journeys_created;
                     totals.journeys_merged += done.journeys_merged;
@@ -114,47 +117,77 @@ fn stitch_all(max_events: i64) -> Result<Totals, Error> {
     Ok(totals)
 }
 
+/// Logs what took at least `journey_stitch.log_min_duration`.
+pub fn log_if_slow(took: Duration, what: impl FnOnce() -> String) {
+    if config::log_min_duration().is_some_and(|min| took >= min) {
+        log!("journey_stitch: {} ({} ms)", what(), took.as_millis());
+    }
+}
+
+/// A batch, in words for the log.
+pub fn batch_line(project_id: i32, done: &Done, summary: &str) -> String {
+    format!("stitched {} events of project {project_id}: in ms {summary}", done.events)
+}
+
 /// Stitches one batch of a project that is locked.
 pub fn step(project_id: i32, max_events: i64, transaction: Transaction) -> Result<Step, Error> {
     // A connection a batch: what SPI allocates is freed with it.
     let size = max_events.min(config::batch_size());
     let claim = sql::for_lookups(|| sql::writing(|sql| queue::claim(sql, project_id, size)))?;
     let Some(claim) = claim else { return Ok(Step::Idle) };
+    let mut steps = Steps::begin(project_id, claim.events);
     let stitched = subtransaction::run(|| {
         sql::for_lookups(|| {
             sql::writing(|sql| {
-                let totals = stitch(sql, project_id, &claim)?;
+                let done = stitch(sql, project_id, &claim, &mut steps)?;
                 if matches!(transaction, Transaction::Own) {
                     // What would fail at commit would take the worker with it instead of this batch.
                     sql.run("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
                 }
-                Ok::<_, Error>(totals)
+                Ok::<_, Error>(done)
             })
         })
     });
     match stitched {
-        Ok(totals) => Ok(Step::Stitched(totals)),
+        Ok(done) => Ok(Step::Stitched { done, summary: steps.summary() }),
         Err(failure) if failure.is_cancel() => Err(Error::Cancelled(failure.message)),
         Err(failure) => {
-            let consequence = sql::writing(|sql| queue::fail(sql, &claim, &failure))?;
+            let consequence = sql::writing(|sql| queue::fail(sql, project_id, &claim, &failure))?;
             Ok(Step::Failed { failure, events: claim.events, consequence })
         }
     }
 }
 
-fn stitch(sql: &Sql, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
+fn stitch(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Result<Done, Error> {
+    let mut done = Done::default();
+    if claim.events > 0 {
+        done = stitch_events(sql, project_id, claim, steps)?;
+    }
+    steps.enter("queue");
+    done.took = steps.elapsed();
+    queue::finish(sql, project_id, claim, &done)?;
+    Ok(done)
+}
+
+fn stitch_events(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Result<Done, Error> {
     let events = batch::read_events(sql, &claim.rows)?;
+    steps.enter("plan");
     let batch = batch::plan(sql, project_id, &events)?;
     let graph = Graph::open(sql)?;
     let mut rollups = Rollups::default();
 
+    steps.enter("merge");
     let absorbed = merge_journeys(sql, &graph, &batch, &mut rollups)?;
+    steps.enter("journeys");
     let journeys = write_journeys(sql, &graph, project_id, &batch, &events)?;
+    steps.enter("keys");
     let keys = write_keys(sql, &graph, project_id, &batch, &journeys)?;
     record_merges(sql, project_id, &batch, &events, &keys)?;
+    steps.enter("graph");
     graph.add_events(sql, &claim.rows)?;
     add_edges(sql, &graph, &batch, &events, &keys)?;
 
+    steps.enter("users");
     let user_ids = events.iter().filter_map(|event| event.user_id.as_deref());
     let users = users::find_or_create(sql, project_id, user_ids)?;
     for (event, component) in events.iter().zip(&batch.plan.component_of_event) {
@@ -165,16 +198,17 @@ fn stitch(sql: &Sql, project_id: i32, claim: &Claim) -> Result<Totals, Error> {
             rollups.add(Identity::User, *user, &event.event_type, event.occurred_at);
         }
     }
+    steps.enter("rollups");
     rollups.write(sql, project_id)?;
-    queue::finish(sql, claim)?;
     if let Some(last) = events.iter().map(|event| event.id).max() {
         project::ensure_partition_ahead(sql, last)?;
     }
     let created = batch.plan.components.iter().filter(|component| component.journey.is_none()).count();
-    Ok(Totals {
+    Ok(Done {
         events: events.len() as i64,
         journeys_created: created as i64,
         journeys_merged: absorbed as i64,
+        took: Duration::ZERO,
     })
 }
 

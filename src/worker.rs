@@ -8,7 +8,7 @@
 pub mod backoff;
 pub mod board;
 pub mod launcher;
-mod process;
+pub mod process;
 mod shared;
 
 use std::time::{Duration, Instant};
@@ -16,16 +16,17 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 
+use crate::catalog::{self, relation};
 use crate::config;
 use crate::error::Error;
 use crate::project;
-use crate::sequence::relation;
 use crate::sql;
 use crate::stitch::{self, Step, Transaction};
 
-pub use shared::{is_preloaded, reserve, wake_on_commit};
+pub use shared::{is_preloaded, reserve, wake_on_commit, with_board};
 
-/// How long a worker leaves a project alone that another stitcher holds.
+/// How long a worker leaves a project alone that another stitcher holds, or a database that somebody wants
+/// for himself.
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
 
 /// The launcher's process id, if it runs.
@@ -40,35 +41,44 @@ pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
     process::take_signals();
     let database = argument.value() as u32;
     process::at_exit(abandon);
-    if !shared::with_board(|board| board.enter(database, shared::my_latch())) {
+    // SAFETY: reading this process's id.
+    let pid = unsafe { pg_sys::MyProcPid };
+    if !shared::with_board(|board| board.enter(database, shared::my_latch(), pid)) {
         return;
     }
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(pg_sys::Oid::from(database)), None);
+    shared::set_latch(shared::with_board(|board| board.connected(database)));
+    process::set_application_name(c"journey_stitch worker");
+    let settings = database_settings();
     loop {
         process::reload_if_asked();
         shared::with_board(|board| board.take_wanted(database));
         let rest = match begin() {
             Session::Foreign => Rest::Foreign,
             Session::Off => Rest::Off,
-            Session::Owner => drain(),
+            Session::Owner => drain(&settings),
         };
         // SAFETY: reports this process's statistics outside a transaction.
         unsafe { pg_sys::pgstat_report_stat(true) };
         process::report_activity(None);
         // News during the wait sets the latch, and then leave() below refuses.
         let idle = match rest {
-            Rest::Foreign | Rest::Off => Duration::ZERO,
+            Rest::Foreign | Rest::Off | Rest::GiveWay(_) => Duration::ZERO,
             Rest::Idle => config::idle_exit(),
             Rest::Until(due) => config::idle_exit().min(process::until(process::now(), due)),
         };
         if !idle.is_zero() && !process::wait(idle) {
             continue;
         }
-        let retry_at = if let Rest::Until(due) = rest { Some(due) } else { None };
-        if retry_at.is_some_and(|due| due <= process::now()) {
+        let retry_at = if let Rest::Until(due) | Rest::GiveWay(due) = rest { Some(due) } else { None };
+        if retry_at.is_some_and(|due| due <= process::now()) && !matches!(rest, Rest::GiveWay(_)) {
             continue;
         }
-        if shared::with_board(|board| board.leave(database, retry_at, matches!(rest, Rest::Foreign))) {
+        let left = shared::with_board(|board| match rest {
+            Rest::GiveWay(due) => board.give_way(database, due),
+            _ => board.leave(database, retry_at, matches!(rest, Rest::Foreign)),
+        });
+        if left {
             return;
         }
     }
@@ -90,6 +100,8 @@ enum Rest {
     Idle,
     /// Nothing before this time (in the server's timestamps).
     Until(i64),
+    /// There is work, but not for this process: another one is to go on with it from this time on.
+    GiveWay(i64),
 }
 
 /// What the worker may do in its database.
@@ -104,7 +116,7 @@ enum Session {
 
 /// Makes the worker, which connects as a superuser, the extension's owner.
 fn begin() -> Session {
-    let owner = process::transaction(|| -> Result<_, Error> {
+    let installed = process::transaction(|| -> Result<_, Error> {
         // What a session may have been given by ALTER DATABASE … SET must not reach into stitching.
         let settings = "SELECT set_config(name, value, false)
              FROM (VALUES ('search_path', 'pg_catalog, pg_temp'), ('default_transaction_isolation', 'read committed'),
@@ -112,22 +124,34 @@ fn begin() -> Session {
                           ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'))
                   AS s (name, value)";
         sql::writing(|sql| sql.run(settings, &[]).map(drop))?;
-        let owner = "SELECT extowner FROM pg_catalog.pg_extension WHERE extname = 'journey_stitch'";
-        sql::reading(|sql| sql.run(owner, &[])?.one())
+        Ok(catalog::installed())
     });
-    match owner {
+    match installed {
         None => Session::Foreign,
         Some(_) if !config::ENABLED.get() => Session::Off,
-        Some(owner) => {
+        Some(installed) if !installed.is_current() => {
+            log!("journey_stitch: {}", Error::OtherVersion(installed.version));
+            Session::Off
+        }
+        Some(installed) => {
             // SAFETY: outside a transaction, so that it holds for the following ones.
-            unsafe { pg_sys::SetUserIdAndSecContext(owner, 0) };
+            unsafe { pg_sys::SetUserIdAndSecContext(installed.owner, 0) };
             Session::Owner
         }
     }
 }
 
+/// What ALTER DATABASE … SET has set here. A session takes it when it connects; a worker that finds it
+/// changed makes way for one that does.
+fn database_settings() -> Option<Vec<String>> {
+    let query = "SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s
+                 JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+                 WHERE d.datname = pg_catalog.current_database() AND s.setrole = 0";
+    process::transaction(|| sql::reading(|sql| sql.prepared(query, &[])?.one()))
+}
+
 /// Stitches what is due, a batch a project in turn, until nothing is.
-fn drain() -> Rest {
+fn drain(settings: &Option<Vec<String>>) -> Rest {
     loop {
         process::reload_if_asked();
         let due = process::transaction(|| match relation(c"journey_stitch", c"pending") {
@@ -136,7 +160,14 @@ fn drain() -> Rest {
         });
         let mut stitched = false;
         for &project_id in &due {
-            stitched |= stitch_batch(project_id);
+            match stitch_batch(project_id) {
+                Turn::Stitched => stitched = true,
+                Turn::Nothing => {}
+                Turn::DatabaseWanted => return Rest::GiveWay(process::after(process::now(), LOCKED_RETRY)),
+            }
+        }
+        if stitched && *settings != database_settings() {
+            return Rest::GiveWay(process::now());
         }
         if !stitched {
             return rest(!due.is_empty());
@@ -144,40 +175,49 @@ fn drain() -> Rest {
     }
 }
 
-/// One batch of a project in a transaction of its own; false: none was stitched.
-fn stitch_batch(project_id: i32) -> bool {
+/// What became of a project's turn.
+enum Turn {
+    Stitched,
+    /// Nothing is due, or another stitcher has it.
+    Nothing,
+    /// Somebody wants the database without other sessions in it.
+    DatabaseWanted,
+}
+
+/// One batch of a project in a transaction of its own.
+fn stitch_batch(project_id: i32) -> Turn {
     process::report_activity(Some(&format!("stitching project {project_id}")));
     let start = Instant::now();
-    let step = process::transaction(|| -> Result<Option<Step>, Error> {
-        // The extension may be dropped between two batches.
-        if relation(c"journey_stitch", c"projects").is_none()
+    let turn = process::transaction(|| -> Result<Result<Step, Turn>, Error> {
+        if !process::holds_database() {
+            return Ok(Err(Turn::DatabaseWanted));
+        }
+        // The extension may be dropped or updated between two batches.
+        if !catalog::installed().is_some_and(|installed| installed.is_current())
             || !sql::writing(|sql| project::try_lock(sql, project_id))?
         {
-            return Ok(None);
+            return Ok(Err(Turn::Nothing));
         }
-        stitch::step(project_id, i64::MAX, Transaction::Own).map(Some)
+        stitch::step(project_id, i64::MAX, Transaction::Own).map(Ok)
     });
-    match step {
-        Some(Step::Stitched(totals)) => {
-            let took = start.elapsed();
-            if config::log_min_duration().is_some_and(|min| took >= min) {
-                log!(
-                    "journey_stitch: batch of {} events of project {project_id} took {} ms",
-                    totals.events,
-                    took.as_millis()
-                );
-            }
-            true
+    match turn {
+        Ok(Step::Stitched { done, summary }) => {
+            let commit = start.elapsed().saturating_sub(done.took).as_millis();
+            stitch::log_if_slow(start.elapsed(), || {
+                format!("{}; commit {commit}", stitch::batch_line(project_id, &done, &summary))
+            });
+            Turn::Stitched
         }
-        Some(Step::Failed { failure, events, consequence }) => {
+        Ok(Step::Failed { failure, events, consequence }) => {
             log!(
                 "journey_stitch: stitching {events} events of project {project_id} failed: {} (SQLSTATE {}); {consequence}",
                 failure.message,
                 failure.sqlstate
             );
-            true
+            Turn::Stitched
         }
-        Some(Step::Idle) | None => false,
+        Ok(Step::Idle) => Turn::Nothing,
+        Err(turn) => turn,
     }
 }
 

@@ -2,6 +2,7 @@ use journey_stitch::worker::board::{Board, SLOTS};
 
 const LAUNCHER: usize = 1;
 const WORKER: usize = 2;
+const PID: i32 = 77;
 
 fn board() -> Board {
     Board { launcher: LAUNCHER, ..Board::default() }
@@ -11,7 +12,7 @@ fn board() -> Board {
 fn work_wakes_the_launcher_until_a_worker_is_there() {
     let mut board = board();
     assert_eq!(board.want(5), LAUNCHER);
-    assert!(board.enter(5, WORKER));
+    assert!(board.enter(5, WORKER, PID));
     assert_eq!(board.want(5), WORKER);
     assert_eq!(board.want(6), LAUNCHER, "another database has no worker yet");
 }
@@ -19,7 +20,7 @@ fn work_wakes_the_launcher_until_a_worker_is_there() {
 #[test]
 fn a_worker_that_is_wanted_again_cannot_leave() {
     let mut board = board();
-    assert!(board.enter(5, WORKER));
+    assert!(board.enter(5, WORKER, PID));
     board.take_wanted(5);
     board.want(5);
     assert!(!board.leave(5, None, false));
@@ -34,19 +35,19 @@ fn a_worker_that_is_wanted_again_cannot_leave() {
 #[test]
 fn only_one_worker_a_database() {
     let mut board = board();
-    assert!(board.enter(5, WORKER));
-    assert!(!board.enter(5, 3));
+    assert!(board.enter(5, WORKER, PID));
+    assert!(!board.enter(5, 3, PID));
     board.abandon(5, 3);
-    assert!(!board.enter(5, 3), "only the worker that is in can be out");
+    assert!(!board.enter(5, 3, PID), "only the worker that is in can be out");
     board.abandon(5, WORKER);
-    assert!(board.enter(5, 3));
+    assert!(board.enter(5, 3, PID));
 }
 
 #[test]
 fn a_worker_that_dies_has_not_left() {
     let mut board = board();
     board.want(5);
-    assert!(board.enter(5, WORKER));
+    assert!(board.enter(5, WORKER, PID));
     board.abandon(5, WORKER);
     assert!(board.slot(5).is_some_and(|slot| !slot.left && slot.latch == 0));
 }

@@ -27,8 +27,6 @@ WITH event AS (
     WHERE q.id = $1
 ), forgotten AS (
     DELETE FROM journey_stitch.events e USING event WHERE e.id = event.id
-), unlisted AS (
-    DELETE FROM journey_stitch.event_ids l USING event
-    WHERE l.project_id = event.project_id AND l.event_id = event.event_id
 )
-DELETE FROM journey_stitch.pending WHERE id = $1
+DELETE FROM journey_stitch.event_ids l USING event
+WHERE l.project_id = event.project_id AND l.event_id = event.event_id

@@ -10,10 +10,11 @@ use super::active::{self, Window};
 use super::calendar::{Span, cover};
 use super::rollups::grain_code;
 use super::tail::Tail;
-use super::{date_argument, day_count, identity_argument, project_argument, windows};
+use super::{date_argument, day_count, identity_argument, windows};
 use crate::error::Error;
 use crate::instant::from_unix_micros;
-use crate::sql::{self, Sql};
+use crate::rights;
+use crate::sql::Sql;
 
 #[pg_extern(stable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
@@ -40,8 +41,7 @@ fn top_events(
             }
         })?;
     let identity = identity_argument(identity)?;
-    let rows = sql::reading(|sql| -> Result<_, Error> {
-        let project_id = project_argument(sql, project)?;
+    let rows = rights::reading(project, |sql, project_id| {
         // One window for the whole span: a user of several days counts once.
         let span = windows(sql, start, 1, days, tz, None)?[0];
         let tail = Tail::read(sql, project_id, identity)?;

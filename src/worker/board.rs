@@ -20,6 +20,12 @@ pub struct Slot {
     pub wanted: bool,
     /// The worker's latch while it works.
     pub latch: usize,
+    /// The worker's process id while it works.
+    pub pid: i32,
+    /// The worker is connected to the database.
+    pub connected: bool,
+    /// How many workers in a row have ended by an error.
+    pub failures: u32,
     /// The worker left of its own accord, not by an error.
     pub left: bool,
     /// The worker found nothing of ours in the database.
@@ -78,14 +84,22 @@ impl Board {
     }
 
     /// A worker begins to work on the database. False: another one does already.
-    pub fn enter(&mut self, database: u32, latch: usize) -> bool {
+    pub fn enter(&mut self, database: u32, latch: usize, pid: i32) -> bool {
         match self.slot_or_new(database) {
             Some(slot) if slot.latch == 0 => {
-                *slot = Slot { database, latch, ..Slot::default() };
+                *slot = Slot { database, latch, pid, failures: slot.failures, ..Slot::default() };
                 true
             }
             _ => false,
         }
+    }
+
+    /// The worker is connected. Answers the latch to set: the launcher's, which holds the database for it.
+    pub fn connected(&mut self, database: u32) -> usize {
+        if let Some(slot) = self.slot(database) {
+            slot.connected = true;
+        }
+        self.launcher
     }
 
     /// The worker is about to look for work: what is wanted from now on is news.
@@ -107,12 +121,20 @@ impl Board {
         }
     }
 
+    /// The worker leaves though there is work, for another one to go on from `due` on.
+    pub fn give_way(&mut self, database: u32, due: i64) -> bool {
+        if let Some(slot) = self.slot(database) {
+            *slot = Slot { database, left: true, retry_at: Some(due), ..Slot::default() };
+        }
+        true
+    }
+
     /// The worker's process ends, whyever.
     pub fn abandon(&mut self, database: u32, latch: usize) {
         if let Some(slot) = self.slot(database)
             && slot.latch == latch
         {
-            slot.latch = 0;
+            (slot.latch, slot.pid, slot.connected) = (0, 0, false);
         }
     }
 

@@ -14,6 +14,9 @@ use super::shared::{my_latch, with_board};
 use super::{backoff, process};
 use crate::config;
 
+/// How long a database that somebody wants for himself is left alone.
+const HELD_BACK: Duration = Duration::from_secs(1);
+
 /// Registers the launcher; called while the server loads shared_preload_libraries.
 pub fn register() {
     BackgroundWorkerBuilder::new("journey_stitch launcher")
@@ -31,6 +34,7 @@ pub extern "C-unwind" fn journey_stitch_launcher(_argument: pg_sys::Datum) {
     process::take_signals();
     // No database: the launcher reads shared catalogs only, and is in nobody's way.
     BackgroundWorker::connect_worker_to_spi(None, None);
+    process::set_application_name(c"journey_stitch launcher");
     process::at_exit(leave);
     with_board(|board| {
         board.launcher = my_latch();
@@ -56,6 +60,11 @@ unsafe extern "C-unwind" fn leave(_code: i32, _argument: pg_sys::Datum) {
 struct Launcher {
     workers: HashMap<u32, DynamicBackgroundWorker>,
     failures: HashMap<u32, Failures>,
+    /// Databases that are locked until their workers are connected: a worker that is started into a
+    /// database that has just been dropped would end with FATAL.
+    locked: HashSet<u32>,
+    /// Databases that somebody wanted without sessions, and when to try again.
+    held_back: HashMap<u32, i64>,
     /// Databases without the extension: looked at again when a commit wants it.
     foreign: HashSet<u32>,
     looked_everywhere: Option<Instant>,
@@ -72,6 +81,7 @@ impl Launcher {
     /// Reaps workers that ended and starts those that are due; answers how long there is nothing to do.
     fn round(&mut self) -> Duration {
         self.reap();
+        self.unlock_connected();
         let databases = connectable_databases();
         let since_look = self.looked_everywhere.map(|look| look.elapsed());
         let looks_everywhere = since_look.is_none_or(|since| since >= config::naptime());
@@ -87,8 +97,15 @@ impl Launcher {
         for (database, due) in self.due(&databases) {
             if due > now {
                 sleep = sleep.min(process::until(now, due));
-            } else if self.workers.len() >= config::max_workers() || !self.start(database) {
-                // The end of a worker wakes the launcher; the delay is for other people's workers.
+            } else if self.workers.len() >= config::max_workers() {
+                // The end of a worker wakes the launcher.
+                break;
+            } else if !process::lock_database(database) {
+                self.held_back.insert(database, process::after(now, HELD_BACK));
+                sleep = sleep.min(HELD_BACK);
+            } else if !self.start(database) {
+                // The delay is for other people's workers.
+                process::unlock_database(database);
                 sleep = sleep.min(Duration::from_secs(1));
                 break;
             }
@@ -109,10 +126,12 @@ impl Launcher {
                     continue;
                 }
                 let failures = self.failures.get(&slot.database).map_or(i64::MIN, |f| f.not_before);
+                let held_back = self.held_back.get(&slot.database).copied().unwrap_or(i64::MIN);
+                let not_before = failures.max(held_back);
                 if slot.wanted {
-                    due.push((slot.database, failures));
+                    due.push((slot.database, not_before));
                 } else if let Some(retry_at) = slot.retry_at {
-                    due.push((slot.database, retry_at.max(failures)));
+                    due.push((slot.database, retry_at.max(not_before)));
                 }
             }
             due.sort_unstable_by_key(|&(_, at)| at);
@@ -132,6 +151,8 @@ impl Launcher {
         match worker {
             Ok(worker) => {
                 self.is_short_of_workers = false;
+                self.held_back.remove(&database);
+                self.locked.insert(database);
                 self.workers.insert(database, worker);
                 true
             }
@@ -142,6 +163,19 @@ impl Launcher {
                 false
             }
         }
+    }
+
+    /// Gives up the locks on databases whose workers are connected, or have ended.
+    fn unlock_connected(&mut self) {
+        let workers = &self.workers;
+        self.locked.retain(|&database| {
+            let waits = workers.contains_key(&database)
+                && with_board(|board| !board.slot(database).is_some_and(|slot| slot.connected));
+            if !waits {
+                process::unlock_database(database);
+            }
+            waits
+        });
     }
 
     fn reap(&mut self) {
@@ -178,7 +212,13 @@ impl Launcher {
         let failures = self.failures.entry(database).or_insert(Failures { count: 0, not_before: 0 });
         failures.count += 1;
         failures.not_before = process::after(process::now(), backoff::delay(failures.count));
-        with_board(|board| board.want(database));
+        let (count, not_before) = (failures.count, failures.not_before);
+        with_board(|board| {
+            board.want(database);
+            if let Some(slot) = board.slot(database) {
+                (slot.failures, slot.retry_at) = (count, Some(not_before));
+            }
+        });
     }
 }
 

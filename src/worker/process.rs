@@ -1,5 +1,6 @@
 //! What the launcher and the workers share as processes: signals, waiting, time.
 
+use std::ffi::CStr;
 use std::time::Duration;
 
 use pgrx::bgworkers::BackgroundWorker;
@@ -42,6 +43,69 @@ pub fn reload_if_asked() {
     }
 }
 
+/// Whether nobody else wants this database without other sessions in it. DROP DATABASE, ALTER DATABASE …
+/// RENAME and CREATE DATABASE … TEMPLATE lock it before they look who is connected, and give up after five
+/// seconds; held until the transaction ends, this lock makes them wait for the batch before they look.
+pub fn holds_database() -> bool {
+    // SAFETY: locks a shared object without waiting.
+    unsafe {
+        pg_sys::ConditionalLockSharedObject(
+            pg_sys::DatabaseRelationId,
+            pg_sys::MyDatabaseId,
+            0,
+            pg_sys::RowExclusiveLock as i32,
+        )
+    }
+}
+
+/// The same lock on any database, for as long as this session wants it: nobody drops the database
+/// meanwhile. False: somebody wants it without sessions.
+pub fn lock_database(database: u32) -> bool {
+    let mode = pg_sys::RowExclusiveLock as i32;
+    // SAFETY: takes a lock for the session without waiting.
+    unsafe {
+        pg_sys::LockAcquire(&database_tag(database), mode, true, true)
+            != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
+}
+
+/// Gives up what lock_database() has taken.
+pub fn unlock_database(database: u32) {
+    // SAFETY: this session holds the lock.
+    unsafe { pg_sys::LockRelease(&database_tag(database), pg_sys::RowExclusiveLock as i32, true) };
+}
+
+/// As SET_LOCKTAG_OBJECT makes it for a database.
+fn database_tag(database: u32) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        locktag_field1: 0,
+        locktag_field2: pg_sys::DatabaseRelationId.to_u32(),
+        locktag_field3: database,
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    }
+}
+
+/// What pg_stat_activity shows as the application.
+pub fn set_application_name(name: &CStr) {
+    // SAFETY: two C strings, and a setting that anybody may set.
+    unsafe {
+        let context = pg_sys::GucContext::PGC_USERSET;
+        let source = pg_sys::GucSource::PGC_S_SESSION;
+        pg_sys::SetConfigOption(c"application_name".as_ptr(), name.as_ptr(), context, source);
+    }
+}
+
+/// What pg_stat_activity shows as the wait event of launcher and workers that have nothing to do.
+fn idle_wait_event() -> u32 {
+    thread_local! {
+        // SAFETY: finds or makes the event of that name.
+        static EVENT: u32 = unsafe { pg_sys::WaitEventExtensionNew(c"JourneyStitchIdle".as_ptr()) };
+    }
+    EVENT.with(|event| *event)
+}
+
 /// Waits until the latch is set or the time is over; true: the time is over. The only wait of a loop,
 /// because it resets the latch.
 pub fn wait(time: Duration) -> bool {
@@ -49,8 +113,7 @@ pub fn wait(time: Duration) -> bool {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: MyLatch is this process's own.
     let happened = unsafe {
-        let happened =
-            pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        let happened = pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, idle_wait_event());
         pg_sys::ResetLatch(pg_sys::MyLatch);
         happened
     };

@@ -4,6 +4,7 @@
 #   cluster_start NAME ['postgresql.conf line' …]   a fresh cluster, journey_stitch preloaded
 #   cluster_stop [fast|immediate]   cluster_crash   cluster_resume   cluster_restart
 #   create_database NAME                            with the extension, set up
+#   private_postgres                                a copy of PostgreSQL's installation, to install things into
 #   sql DATABASE 'text'             sql_file DATABASE FILE [psql option …]
 #   check 'what' ACTUAL EXPECTED    check_true 'what' ACTUAL    wait_until 'what' SECONDS DATABASE 'SQL'
 #   skip 'what and why'             summary
@@ -15,11 +16,27 @@
 PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/17/bin/pg_config}
 PG_BIN=$("$PG_CONFIG" --bindir)
 CLUSTER_DIR=''
+PRIVATE_DIRS=()
 PASSED=0 FAILED=0 SKIPPED=0
 
 export PGHOST PGPORT=54320 PGUSER=postgres
 export PGCONNECT_TIMEOUT=10
 unset PGDATABASE PGOPTIONS PGSERVICE PGPASSFILE
+
+# Copies what is installed, keeping the places relative to each other, by which PostgreSQL finds its parts.
+# Clusters that are started afterwards run from the copy, which goes when the script ends.
+private_postgres() {
+    local prefix
+    prefix=$(mktemp -d "${TMPDIR:-/tmp}/journey_stitch_postgres.XXXXXX")
+    PRIVATE_DIRS+=("$prefix")
+    trap cluster_exit EXIT
+    chmod 755 "$prefix"
+    tar -C / -cf - "${PG_BIN#/}" "$("$PG_CONFIG" --pkglibdir | cut -c 2-)" "$("$PG_CONFIG" --sharedir | cut -c 2-)" |
+        tar -C "$prefix" -xf -
+    chmod -R a+rX "$prefix"
+    PG_CONFIG=$prefix$PG_CONFIG
+    PG_BIN=$prefix$PG_BIN
+}
 
 # A server must not run as root. Its working directory must be one that its user may enter.
 as_server_user() {
@@ -101,6 +118,7 @@ cluster_exit() {
             cluster_remove
         fi
     fi
+    [ ${#PRIVATE_DIRS[@]} = 0 ] || rm -rf "${PRIVATE_DIRS[@]}"
     exit "$status"
 }
 

@@ -17,7 +17,7 @@ SELECT * FROM journey_stitch.ingest_events('{"id": "a", "type": "again"}');
 SELECT event_id, event_type FROM journey_stitch.events ORDER BY id;
 
 -- A call of nothing but duplicates leaves nothing to stitch.
-SELECT count(*) AS queue_rows FROM journey_stitch.pending;
+SELECT count(*) AS queue_rows FROM journey_stitch.pending WHERE events > 0;
 
 -- Bad events are counted as rejected, not as duplicates, and every time.
 SELECT * FROM journey_stitch.ingest_events('[{"id": "a", "type": "again"}, {"id": "d"}, {"id": "e", "type": "new"}]');

@@ -51,7 +51,7 @@ SELECT journey_stitch.journey_of('1', 'no such');
 \echo :LAST_ERROR_SQLSTATE
 SELECT journey_stitch.find_journey('1', 'no such');
 \echo :LAST_ERROR_SQLSTATE
-SELECT journey_stitch.project_id('no such');
+SELECT journey_stitch.find_journey('e', 'no such');
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM journey_stitch.dau(project => 'no such');
 \echo :LAST_ERROR_SQLSTATE

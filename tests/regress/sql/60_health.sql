@@ -4,7 +4,7 @@
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 CREATE FUNCTION pg_temp.health() RETURNS TABLE ("check" text, status text, detail text) LANGUAGE sql AS $$
-    SELECT h."check", h.status, regexp_replace(regexp_replace(h.detail, 'process id \d+', 'process id (pid)'), 'for \d+ s', 'for (n) s')
+    SELECT h."check", h.status, regexp_replace(regexp_replace(regexp_replace(h.detail, 'process id \d+', 'process id (pid)'), 'for \d+ s', 'for (n) s'), '^\d+ of', '(n) of')
     FROM journey_stitch.health() AS h
 $$;
 

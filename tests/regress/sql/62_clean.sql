@@ -22,6 +22,8 @@ SELECT * FROM journey_stitch.stitch_pending();
 SELECT * FROM journey_stitch.ingest_events('[{"id": 3, "type": "t", "correlations": ["user_id:ann", "user_id:bob"]}, {"id": 4}]', 'shop');
 SELECT * FROM journey_stitch.stitch_pending();
 SELECT * FROM journey_stitch.ingest_events('{"id": 5, "type": "t"}');
+INSERT INTO journey_stitch.job_errors (project_id, sqlstate, message, events, attempt, consequence) VALUES (1, 'XX000', 'm', 1, 1, 'c');
+SELECT journey_stitch.grant_project('shop', 'pg_monitor');
 SELECT "table", rows > 0 AS has_rows FROM pg_temp.rows();
 SELECT max(id) AS last_event FROM journey_stitch.events \gset
 SELECT journey_stitch.journey_of('1', 'shop') AS last_journey \gset

@@ -50,7 +50,6 @@ ROLLBACK;
 SELECT count(*) AS stitched FROM journey_stitch.stitched_events;
 SELECT * FROM journey_stitch.ingest_events('{"id": 4, "type": "t"}');
 SELECT count(*) AS stitched, (SELECT count(*) FROM journey_stitch.events) AS events FROM journey_stitch.stitched_events;
-SELECT journey_stitch.project_id('default') = id AS same FROM journey_stitch.projects;
 SELECT journey_stitch.graph_entry_id(ag_catalog._graphid(3, 12345)) AS entry, journey_stitch.graph_entry_id(NULL) IS NULL AS strict;
 SELECT l.name, journey_stitch.graph_label_id(l.name) = l.id AS same
 FROM ag_catalog.ag_label l JOIN ag_catalog.ag_graph g ON g.graphid = l.graph
@@ -60,7 +59,7 @@ WHERE g.name = 'journey_graph' AND l.name NOT LIKE '\_ag%' ORDER BY 1;
 \set VERBOSITY terse
 INSERT INTO journey_stitch.projects (name) VALUES ('default');
 INSERT INTO journey_stitch.projects (name) VALUES ('');
-INSERT INTO journey_stitch.pending (project_id, events, event_ranges) VALUES (1, 0, '{}');
+INSERT INTO journey_stitch.pending (project_id, events, event_ranges) VALUES (1, -1, '{}');
 INSERT INTO journey_stitch.event_ids SELECT * FROM journey_stitch.event_ids;
 INSERT INTO journey_stitch.keys SELECT id + 1000, journey_id, first_journey_id, project_id, kind, value FROM journey_stitch.keys;
 INSERT INTO journey_stitch.users SELECT id + 1000, project_id, user_id FROM journey_stitch.users;

@@ -14,6 +14,12 @@ COMMENT ON FUNCTION journey_stitch.top_events(date, date, integer, text, text, t
     'The commonest event types from start_date to end_date, both included: events of the type and distinct users (or journeys, by identity), most events first, ties by event_type.';
 COMMENT ON FUNCTION journey_stitch.verify() IS
     'Recomputes from the events alone what the ledger, the queue, keys, journeys, rollups and the graph must hold; a row an invariant with the number of its violations. All are 0, or something is wrong. Reads everything: takes about a minute for a million events.';
+COMMENT ON FUNCTION journey_stitch.find_journey(text, text) IS
+    'The present journey (journeys.id) that an event id, else a journey id (also that of an absorbed journey), else a key kind:value, else a correlation names; NULL if nothing does.';
+COMMENT ON FUNCTION journey_stitch.journey_of(text, text) IS
+    'The id of the journey that an event is in; NULL while the event is pending, and if there is no such event.';
+COMMENT ON FUNCTION journey_stitch.granted_projects(text) IS
+    'The projects that the present role may read or (privilege ''write'') write to, as the policies of row level security ask.';
 COMMENT ON FUNCTION journey_stitch.event_keys(text, text, text, jsonb) IS
     'The keys that an event''s event_id, user_id, session_id and identifiers give: blocked values are left out; an event with none gets the key event_id of its own.';
 COMMENT ON FUNCTION journey_stitch.members_union(bytea, bytea) IS 'The union of two sets of one chunk of a rollup.';
@@ -22,8 +28,14 @@ COMMENT ON FUNCTION journey_stitch.members_ids(bigint, bytea) IS
     'The ids in a set of a rollup, of the given chunk: users.id or journeys.id; one NULL if the set cannot be read.';
 COMMENT ON FUNCTION journey_stitch.is_preloaded() IS 'Whether shared_preload_libraries holds journey_stitch, so that there are workers.';
 COMMENT ON FUNCTION journey_stitch.launcher_pid() IS 'The process id of the launcher of workers; NULL if it does not run.';
+COMMENT ON FUNCTION journey_stitch.library_version() IS
+    'The version of the library that this session has loaded. Another one than that of the extension''s objects: ALTER EXTENSION journey_stitch UPDATE is due.';
+COMMENT ON FUNCTION journey_stitch.worker_slots() IS 'The databases that have work or a worker, as the view stat_worker shows them.';
+COMMENT ON FUNCTION journey_stitch.progress_slots() IS 'The long work that is being done in this database, as the view stat_progress shows it.';
+COMMENT ON FUNCTION journey_stitch.note_progress(text, text, bigint, bigint) IS
+    'Shows in stat_progress, until the transaction ends, which step of a command this session is at. For the extension''s own functions; done = 0 begins.';
 
--- What a dump must carry, and what PUBLIC must not have.
+-- What a dump must carry. (The settings of identity columns' sequences too.)
 
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.projects', $$WHERE name <> 'default'$$);
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.projects_id_seq', '');
@@ -43,8 +55,12 @@ SELECT pg_catalog.pg_extension_config_dump('journey_stitch.merges_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.users', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.activity', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.event_counts', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_stats', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.rejection_stats', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.job_errors', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.job_errors_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_grants', '');
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA journey_stitch FROM PUBLIC;
 COMMENT ON SCHEMA journey_stitch IS 'Stitches events into user journeys: start with ingest_events(), get_journey(), dau() and health().';
 
 -- What the planner cannot know of the library's functions.

@@ -1,0 +1,74 @@
+//! The extension as this database's catalog has it: who owns it, and of which version its objects are.
+
+use std::ffi::CStr;
+
+use pgrx::prelude::*;
+
+use crate::error::Error;
+
+/// The version of this library, and of the catalog that it works with.
+pub const LIBRARY_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const NAME: &CStr = c"journey_stitch";
+
+/// What pg_extension says.
+pub struct Installed {
+    pub owner: pg_sys::Oid,
+    pub version: String,
+}
+
+impl Installed {
+    /// The library is newer (or older) than the catalog until ALTER EXTENSION UPDATE: its statements must
+    /// not meet tables that are not as they expect.
+    pub fn is_current(&self) -> bool {
+        self.version == LIBRARY_VERSION
+    }
+}
+
+/// The extension in this database; `None`: it is not there.
+pub fn installed() -> Option<Installed> {
+    // SAFETY: a scan of a catalog by its index, closed before the function returns. The rows of
+    // pg_extension begin with the fixed part that FormData_pg_extension describes, and extversion is a
+    // text that is never NULL.
+    unsafe {
+        let relation = pg_sys::table_open(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as i32);
+        let mut key = pg_sys::ScanKeyData::default();
+        pg_sys::ScanKeyInit(
+            &mut key,
+            pg_sys::Anum_pg_extension_extname as i16,
+            pg_sys::BTEqualStrategyNumber as u16,
+            pg_sys::F_NAMEEQ.into(),
+            pg_sys::Datum::from(NAME.as_ptr()),
+        );
+        let index = pg_sys::ExtensionNameIndexId.into();
+        let scan = pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), 1, &mut key);
+        let tuple = pg_sys::systable_getnext(scan);
+        let installed = (!tuple.is_null()).then(|| {
+            let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>();
+            let mut is_null = false;
+            let column = pg_sys::Anum_pg_extension_extversion as i32;
+            let version = pg_sys::heap_getattr(tuple, column, (*relation).rd_att, &mut is_null);
+            let version = String::from_datum(version, is_null).unwrap_or_default();
+            Installed { owner: (*row).extowner, version }
+        });
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+        installed
+    }
+}
+
+/// The extension's owner, if the catalog is one that this library works with.
+pub fn owner() -> Result<pg_sys::Oid, Error> {
+    let installed = installed().ok_or(Error::NotInstalled)?;
+    if installed.is_current() { Ok(installed.owner) } else { Err(Error::OtherVersion(installed.version)) }
+}
+
+/// A relation's oid, from the catalog cache.
+pub fn relation(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: both look-ups take a C string and answer InvalidOid where there is nothing.
+    let oid = unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    (oid != pg_sys::InvalidOid).then_some(oid)
+}

@@ -1,0 +1,74 @@
+//! The steps of a batch: what is seen of them from outside while they run, how long each took, and, in a
+//! build for tests, where a batch can be stopped between any two of them.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+
+use crate::progress::Progress;
+
+/// The steps of one batch.
+pub struct Steps {
+    progress: Progress,
+    started: Instant,
+    present: (&'static str, Instant),
+    took: Vec<(&'static str, Duration)>,
+    blocks_read: i64,
+    wal_bytes: u64,
+}
+
+impl Steps {
+    /// A batch begins.
+    pub fn begin(project_id: i32, events: i64) -> Self {
+        let now = Instant::now();
+        let (blocks_read, wal_bytes) = usage();
+        let progress = Progress::begin("stitch", project_id, events);
+        let mut steps =
+            Steps { progress, started: now, present: ("", now), took: Vec::new(), blocks_read, wal_bytes };
+        steps.enter("read");
+        steps
+    }
+
+    /// The present step is done, and another one begins.
+    pub fn enter(&mut self, step: &'static str) {
+        self.end_present();
+        pgrx::check_for_interrupts!();
+        self.progress.step(step);
+        #[cfg(feature = "waitpoints")]
+        crate::waitpoint::reach(step);
+        self.present = (step, Instant::now());
+    }
+
+    fn end_present(&mut self) {
+        let (step, since) = self.present;
+        if !step.is_empty() {
+            self.took.push((step, since.elapsed()));
+        }
+    }
+
+    /// How long the batch has taken.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What the time went to, in words for the log.
+    pub fn summary(mut self) -> String {
+        self.end_present();
+        let mut text = String::new();
+        for (step, took) in &self.took {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{step} {}, ", took.as_millis());
+        }
+        let (blocks_read, wal_bytes) = usage();
+        let kilobytes = (wal_bytes - self.wal_bytes) / 1024;
+        let _ = write!(text, "with {} blocks read and {kilobytes} kB of WAL", blocks_read - self.blocks_read);
+        text
+    }
+}
+
+/// Blocks read from outside shared buffers and bytes of WAL written, by this process so far.
+fn usage() -> (i64, u64) {
+    // SAFETY: counters of this process.
+    unsafe { (pg_sys::pgBufferUsage.shared_blks_read, pg_sys::pgWalUsage.wal_bytes) }
+}
