@@ -170,6 +170,7 @@ fn stitch(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Resul
 }
 
 fn stitch_events(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Result<Done, Error> {
+    steps.enter("read");
     let events = batch::read_events(sql, &claim.rows)?;
     steps.enter("plan");
     let batch = batch::plan(sql, project_id, &events)?;

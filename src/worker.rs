@@ -154,6 +154,9 @@ fn database_settings() -> Option<Vec<String>> {
 fn drain(settings: &Option<Vec<String>>) -> Rest {
     loop {
         process::reload_if_asked();
+        if *settings != database_settings() {
+            return Rest::GiveWay(process::now());
+        }
         let due = process::transaction(|| match relation(c"journey_stitch", c"pending") {
             Some(_) => sql::writing(project::due),
             None => Ok(Vec::new()),
@@ -165,9 +168,6 @@ fn drain(settings: &Option<Vec<String>>) -> Rest {
                 Turn::Nothing => {}
                 Turn::DatabaseWanted => return Rest::GiveWay(process::after(process::now(), LOCKED_RETRY)),
             }
-        }
-        if stitched && *settings != database_settings() {
-            return Rest::GiveWay(process::now());
         }
         if !stitched {
             return rest(!due.is_empty());

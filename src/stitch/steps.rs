@@ -24,10 +24,7 @@ impl Steps {
         let now = Instant::now();
         let (blocks_read, wal_bytes) = usage();
         let progress = Progress::begin("stitch", project_id, events);
-        let mut steps =
-            Steps { progress, started: now, present: ("", now), took: Vec::new(), blocks_read, wal_bytes };
-        steps.enter("read");
-        steps
+        Steps { progress, started: now, present: ("", now), took: Vec::new(), blocks_read, wal_bytes }
     }
 
     /// The present step is done, and another one begins.

@@ -87,8 +87,9 @@ impl Launcher {
         let looks_everywhere = since_look.is_none_or(|since| since >= config::naptime());
         if with_board(|board| std::mem::take(&mut board.look_everywhere)) || looks_everywhere {
             self.looked_everywhere = Some(Instant::now());
-            let foreign = &self.foreign;
-            let ours = databases.iter().filter(|database| !foreign.contains(database));
+            // Where a worker is, it looks for itself, and must not be kept from leaving.
+            let (foreign, workers) = (&self.foreign, &self.workers);
+            let ours = databases.iter().filter(|db| !foreign.contains(db) && !workers.contains_key(db));
             with_board(|board| ours.for_each(|&database| _ = board.want(database)));
         }
         let now = process::now();
