@@ -8,7 +8,7 @@ LAYER ?=
 export PG_CONFIG DATA MAPPING KEEP LAYER
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test lint clean
+.PHONY: help setup install demo test soak lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: setup install ## Show the whole job on a throwaway cluster (KEEP=1; DATA=F
 
 test: setup ## Run every layer of the tests (LAYER=lint|unit|pgrx|regress|isolation|cluster|demo: only that one)
 	@tests/run.sh
+
+soak: setup install ## Random faults under load for longer than make test does (KILLS=300 of them)
+	@tests/cluster/kills.sh $(or $(KILLS),300)
 
 lint: ## Check formatting, and clippy's lints as errors
 	@LAYER=lint tests/run.sh

@@ -15,9 +15,11 @@ BEGIN
             (SELECT last_value / partition_size FROM journey_stitch.event_entry_id), up_to / partition_size) AS g
         WHERE to_regclass(format('journey_stitch.events_p%s', g)) IS NULL
     LOOP
-        EXECUTE format('CREATE TABLE journey_stitch.events_p%s (LIKE journey_stitch.events INCLUDING ALL)', n);
+        EXECUTE format('CREATE TABLE journey_stitch.events_p%s (LIKE journey_stitch.events INCLUDING ALL, PRIMARY KEY (id))', n);
+        EXECUTE format('CREATE INDEX ON journey_stitch.events_p%s USING brin (occurred_at)', n);
         EXECUTE format('ALTER TABLE journey_stitch.events ATTACH PARTITION journey_stitch.events_p%s FOR VALUES FROM (%s) TO (%s)',
                        n, n * partition_size, (n + 1) * partition_size);
+        UPDATE journey_stitch.state SET is_ready = true WHERE NOT is_ready;
     END LOOP;
 END
 $$;

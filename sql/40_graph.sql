@@ -33,6 +33,10 @@ BEGIN
     LOCK TABLE journey_stitch.journeys IN SHARE UPDATE EXCLUSIVE MODE;
 
     IF NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
+        -- Tables that AGE does not know, as a dump of only the schema makes them.
+        IF to_regclass('journey_graph."PART_OF"') IS NOT NULL THEN
+            PERFORM journey_stitch.drop_graph();
+        END IF;
         PERFORM ag_catalog.create_graph('journey_graph');
         PERFORM ag_catalog.create_vlabel('journey_graph', 'Event');
         PERFORM ag_catalog.create_vlabel('journey_graph', 'Correlation');
@@ -88,9 +92,15 @@ AS $$
 BEGIN
     -- SECURITY DEFINER: journey_stitch_admin may execute it, and what it makes is to be the owner's.
     PERFORM journey_stitch.ensure_event_partitions((SELECT last_value FROM journey_stitch.event_entry_id));
-    PERFORM journey_stitch.ensure_graph();
+    IF to_regclass('journey_graph."PART_OF"') IS NULL AND EXISTS (SELECT FROM journey_stitch.journeys) THEN
+        PERFORM journey_stitch.rebuild_graph();
+    ELSE
+        PERFORM journey_stitch.ensure_graph();
+    END IF;
     PERFORM journey_stitch.ensure_policies();
+    UPDATE journey_stitch.state SET is_ready = true WHERE NOT is_ready;
+    PERFORM journey_stitch.wake_worker();
 END
 $$;
 COMMENT ON FUNCTION journey_stitch.setup() IS
-    'Makes what CREATE EXTENSION cannot: the first partition of events, the graph, and the policies of row level security. The first ingest, the first stitching and the first grant_project() make what they need, too.';
+    'Makes what CREATE EXTENSION cannot: the first partition of events, the graph, and the policies of row level security. Starts stitching after a restored dump. In a new database the first ingest, the first stitching and the first grant_project() make what they need, too.';

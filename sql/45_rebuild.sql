@@ -1,7 +1,37 @@
 -- The graph made anew from the tables.
 
-CREATE FUNCTION journey_stitch.rebuild_graph() RETURNS TABLE (label text, entries bigint)
+CREATE FUNCTION journey_stitch.drop_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+    dropped oid;
+BEGIN
+    IF to_regnamespace('journey_graph') IS NULL
+       AND NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
+        RETURN;
+    END IF;
+    -- What AGE's drop_graph() expects to find, and what it leaves behind of tables that are gone.
+    IF to_regnamespace('journey_graph') IS NULL THEN
+        CREATE SCHEMA journey_graph;
+    END IF;
+    IF to_regclass('journey_graph._label_id_seq') IS NULL THEN
+        CREATE SEQUENCE journey_graph._label_id_seq AS integer;
+    END IF;
+    INSERT INTO ag_catalog.ag_graph AS g (graphid, name, namespace)
+    VALUES (to_regnamespace('journey_graph')::oid, 'journey_graph', to_regnamespace('journey_graph'))
+    ON CONFLICT (name) DO UPDATE SET namespace = EXCLUDED.namespace
+    RETURNING g.graphid INTO dropped;
+    PERFORM ag_catalog.drop_graph('journey_graph', true);
+    DELETE FROM ag_catalog.ag_label WHERE graph = dropped;
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.drop_graph() IS
+    'Drops the graph journey_graph, or what is left of one: its schema without AGE''s entries, these without the schema, or without some of the tables.';
+
+CREATE FUNCTION journey_stitch.rebuild_graph() RETURNS TABLE (label text, entries bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning
 -- Joins of whole tables, whose statistics may be older than their rows.
@@ -10,7 +40,6 @@ SET jit = off
 AS $$
 DECLARE
     is_whole boolean;
-    damaged_graph oid;
     old_index regclass;
     event_label integer;
     correlation_label integer;
@@ -18,6 +47,7 @@ DECLARE
     has_key_label integer;
     part_of_label integer;
 BEGIN
+    -- SECURITY DEFINER: journey_stitch_admin may execute it, and what it makes is to be the owner's.
     -- Stitchers update their project's row first of all, so they wait here until this transaction ends. Ingest
     -- goes on, dead letters included, whose foreign key locks a row (ROW SHARE); only a new project waits.
     LOCK TABLE journey_stitch.projects IN SHARE ROW EXCLUSIVE MODE;
@@ -36,7 +66,8 @@ BEGIN
                  ('HAS_KEY', '_ag_label_edge', 'id ag_catalog.graphid, start_id ag_catalog.graphid, end_id ag_catalog.graphid, properties ag_catalog.agtype'),
                  ('PART_OF', '_ag_label_edge', 'id ag_catalog.graphid, start_id ag_catalog.graphid, end_id ag_catalog.graphid, properties ag_catalog.agtype'))
          AS wanted (name, parent, columns)
-    JOIN ag_catalog.ag_graph g ON g.name = 'journey_graph'
+    -- In a restored dump AGE's number of the graph is that of another schema, which later versions of AGE mind.
+    JOIN ag_catalog.ag_graph g ON g.name = 'journey_graph' AND g.graphid = g.namespace::oid
     JOIN ag_catalog.ag_label l ON l.graph = g.graphid AND l.name = wanted.name
     JOIN ag_catalog.ag_label parent ON parent.graph = g.graphid AND parent.name = wanted.parent
     JOIN pg_inherits i ON i.inhrelid = l.relation AND i.inhparent = parent.relation
@@ -56,26 +87,19 @@ BEGIN
         FROM (VALUES ('journey_graph."Event_id_seq"'::regclass), ('journey_graph."Correlation_id_seq"'),
                      ('journey_graph."Journey_id_seq"')) AS s (name);
     ELSE
-        -- With journeys in the tables it is ours. Without, ensure_graph() says what it is and harms nothing.
+        -- With journeys in the tables it is ours, and so are tables that AGE does not know, as a dump of only the
+        -- schema makes them. Otherwise ensure_graph() says what it is, and harms nothing.
         IF EXISTS (SELECT FROM journey_stitch.journeys)
-           AND (to_regnamespace('journey_graph') IS NOT NULL
-                OR EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph')) THEN
-            -- What drop_graph() expects to find, and what it leaves behind of tables that are gone.
-            CREATE SCHEMA IF NOT EXISTS journey_graph;
-            CREATE SEQUENCE IF NOT EXISTS journey_graph._label_id_seq AS integer;
-            INSERT INTO ag_catalog.ag_graph AS g (graphid, name, namespace)
-            VALUES ('journey_graph'::regnamespace, 'journey_graph', 'journey_graph'::regnamespace)
-            ON CONFLICT (name) DO UPDATE SET namespace = EXCLUDED.namespace
-            RETURNING g.graphid INTO damaged_graph;
-            PERFORM ag_catalog.drop_graph('journey_graph', true);
-            DELETE FROM ag_catalog.ag_label WHERE graph = damaged_graph;
+           OR to_regclass('journey_graph."PART_OF"') IS NOT NULL
+              AND NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
+            PERFORM journey_stitch.drop_graph();
         END IF;
         PERFORM journey_stitch.ensure_graph();
         -- Indexes are quicker made at the end. One that belongs to a constraint stays.
         FOR old_index IN
             SELECT i.indexrelid
             FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-            WHERE c.relnamespace = 'journey_graph'::regnamespace
+            WHERE c.relnamespace = to_regnamespace('journey_graph')
               AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
         LOOP
             EXECUTE format('DROP INDEX %s', old_index);

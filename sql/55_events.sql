@@ -8,7 +8,7 @@ LANGUAGE c STABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'events_list';
 COMMENT ON FUNCTION journey_stitch.events_list(text, jsonb, text, integer) IS
-    'The events of a project, the latest arrival first, at most max_rows (1 to 10,000). filters is an object of event_type, event_name, user_id, session_id, source (equal to), since and until (occurred_at, timestamps; until is not included) and properties (contained in). after is the event_id of the last row of the page before: the pages of a list neither overlap nor leave anything out, whatever arrives meanwhile. journey_id is NULL while the event is pending.';
+    'The events of a project, the latest arrival first, at most max_rows (1 to 10,000). filters is an object of event_type, event_name, user_id, session_id, source (equal to), since and until (occurred_at; ISO 8601, UTC without an offset; until is not included) and properties (contained in). after is the event_id of the last row of the page before: the pages of a list neither overlap nor leave anything out, whatever arrives meanwhile. journey_id is NULL while the event is pending.';
 
 CREATE FUNCTION journey_stitch.get_event(id text, project text DEFAULT 'default')
 RETURNS TABLE (event_id text, event_type text, event_name text, occurred_at timestamptz, received_at timestamptz,

@@ -14,7 +14,7 @@ CREATE TABLE journey_stitch.project_stats (
     errors           bigint           NOT NULL DEFAULT 0,
     busy_seconds     double precision NOT NULL DEFAULT 0,
     last_batch_at    timestamptz,
-    reset_at         timestamptz      NOT NULL DEFAULT now()
+    reset_at         timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE journey_stitch.project_stats IS
     'Counters a project, since stat_reset(). Written by the stitcher, in the transactions that they count; what calls of ingest_events() count waits in pending until then. The views stat_stitch and stat_ingest add both up.';
@@ -48,7 +48,7 @@ SELECT p.name AS project,
        COALESCE(s.received - s.duplicates - s.rejected, 0) + q.received - q.duplicates - q.rejected AS inserted,
        COALESCE(s.duplicates, 0) + q.duplicates AS duplicates,
        COALESCE(s.rejected, 0) + q.rejected AS rejected,
-       s.reset_at
+       COALESCE(s.reset_at, p.created_at) AS counted_since
 FROM journey_stitch.projects p
 LEFT JOIN journey_stitch.project_stats s ON s.project_id = p.id
 CROSS JOIN LATERAL (
@@ -58,7 +58,7 @@ CROSS JOIN LATERAL (
     WHERE q.project_id = p.id
 ) AS q;
 COMMENT ON VIEW journey_stitch.stat_ingest IS
-    'What calls of ingest_events() and retry_dead_letters() have brought a project since stat_reset(): events received, and how many of them were inserted, duplicates, or rejected. Exact, as of the calls that have committed.';
+    'What calls of ingest_events() and retry_dead_letters() have brought a project since stat_reset(): events received, and how many of them were inserted, duplicates, or rejected (an event that is rejected, mended and retried is received twice). Exact, as of the calls that have committed.';
 
 CREATE VIEW journey_stitch.stat_rejections AS
 SELECT p.name AS project, r.reason, sum(r.events)::bigint AS events
@@ -84,20 +84,26 @@ SELECT p.name AS project,
        round(extract(epoch FROM clock_timestamp() - q.oldest_pending), 3) AS lag_seconds,
        q.oldest_pending,
        s.last_batch_at,
-       s.reset_at
+       d.dead_letters,
+       COALESCE(s.reset_at, p.created_at) AS counted_since,
+       p.id AS project_id
 FROM journey_stitch.projects p
 LEFT JOIN journey_stitch.project_stats s ON s.project_id = p.id
 CROSS JOIN LATERAL (
     SELECT COALESCE(sum(q.events), 0)::bigint AS lag_events, min(q.created_at) AS oldest_pending
     FROM journey_stitch.pending q
     WHERE q.project_id = p.id AND q.events > 0
-) AS q;
+) AS q
+CROSS JOIN LATERAL (
+    SELECT count(*) AS dead_letters FROM journey_stitch.dead_letters d WHERE d.project_id = p.id AND d.status = 'open'
+) AS d;
 COMMENT ON VIEW journey_stitch.stat_stitch IS
-    'Stitching, a row a project, since stat_reset(): events and batches stitched, journeys created and absorbed, batches that failed and were put back (retries), events given up to dead_letters (errors), events a second while stitching; and now: events that wait (lag_events), since when the oldest does (oldest_pending, lag_seconds; NULL if none waits).';
+    'Stitching, a row a project, since stat_reset(): events and batches stitched, journeys created and absorbed, batches that failed and were put back (retries), events given up to dead_letters (errors), events a second while stitching; and now: events that wait (lag_events), since when the oldest does (oldest_pending, lag_seconds; NULL if none waits), and open dead letters. The counters begin at counted_since.';
 
 CREATE VIEW journey_stitch.stat_worker AS
 SELECT w.role, d.datname, w.pid,
-       CASE WHEN w.pid IS NOT NULL THEN COALESCE(a.state, 'starting')
+       -- Who is not in pg_monitor sees that a process is there, and no more.
+       CASE WHEN w.pid IS NOT NULL THEN COALESCE(a.state, CASE WHEN a.pid IS NULL THEN 'starting' ELSE 'running' END)
             WHEN w.next_start > clock_timestamp() THEN 'backing off'
             WHEN w.is_wanted OR w.next_start IS NOT NULL THEN 'wanted'
             ELSE 'gone' END AS state,
@@ -112,12 +118,12 @@ COMMENT ON VIEW journey_stitch.stat_worker IS
     'The launcher, and each database (of the whole server) that has a worker or is to get one: what the process does and waits for, how many workers in a row have ended by an error, and when the next one is started.';
 
 CREATE VIEW journey_stitch.stat_progress AS
-SELECT g.pid, g.command, p.name AS project, g.step, g.done, g.total, g.started_at,
+SELECT g.pid, g.command, p.name AS project, g.step, g.steps_done, g.steps_total, g.events, g.started_at,
        round(extract(epoch FROM clock_timestamp() - g.started_at), 3) AS seconds
 FROM journey_stitch.progress_slots() AS g
 LEFT JOIN journey_stitch.projects p ON p.id = g.project_id;
 COMMENT ON VIEW journey_stitch.stat_progress IS
-    'What is being stitched or rebuilt in this database at this moment, a row a process: the step that it is at and the events or steps that it has to do. Needs preloading.';
+    'What is being stitched or rebuilt in this database at this moment, a row a process: the step that it is at, how many steps are done of how many, and the events of the batch. Needs preloading.';
 
 CREATE FUNCTION journey_stitch.stat_reset(project text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -133,10 +139,13 @@ BEGIN
     END IF;
     UPDATE journey_stitch.pending q SET received = 0, duplicates = 0, rejected = NULL
     WHERE q.project_id = ANY (reset) AND (q.received > 0 OR q.rejected IS NOT NULL);
-    DELETE FROM journey_stitch.project_stats s WHERE s.project_id = ANY (reset);
     DELETE FROM journey_stitch.rejection_stats s WHERE s.project_id = ANY (reset);
     DELETE FROM journey_stitch.job_errors e WHERE e.project_id = ANY (reset);
-    INSERT INTO journey_stitch.project_stats (project_id) SELECT unnest(reset);
+    -- The row may be there, or come in the meantime with a project's first batch.
+    INSERT INTO journey_stitch.project_stats (project_id, reset_at) SELECT r.id, now() FROM unnest(reset) AS r (id)
+    ON CONFLICT (project_id) DO UPDATE
+    SET received = 0, duplicates = 0, rejected = 0, events = 0, batches = 0, journeys_created = 0, journeys_merged = 0,
+        retries = 0, errors = 0, busy_seconds = 0, last_batch_at = NULL, reset_at = now();
 END
 $$;
 COMMENT ON FUNCTION journey_stitch.stat_reset(text) IS

@@ -18,7 +18,8 @@ BEGIN
     RETURN QUERY
     SELECT 'workers',
            CASE WHEN pg_is_in_recovery() THEN 'OK'
-                WHEN journey_stitch.launcher_pid() IS NULL OR NOT current_setting('journey_stitch.enabled')::boolean THEN 'WARN'
+                WHEN journey_stitch.launcher_pid() IS NULL OR NOT current_setting('journey_stitch.enabled')::boolean
+                     OR (SELECT NOT s.is_ready FROM journey_stitch.state s) AND EXISTS (SELECT FROM journey_stitch.pending) THEN 'WARN'
                 ELSE 'OK' END,
            CASE WHEN pg_is_in_recovery() THEN 'this is a standby: the primary stitches'
                 WHEN NOT journey_stitch.is_preloaded() THEN
@@ -27,22 +28,29 @@ BEGIN
                     'workers are off: the launcher is not running; the server''s log says why'
                 WHEN NOT current_setting('journey_stitch.enabled')::boolean THEN
                     'workers are off in this database: journey_stitch.enabled = off; call stitch_pending() regularly'
+                WHEN (SELECT NOT s.is_ready FROM journey_stitch.state s) AND EXISTS (SELECT FROM journey_stitch.pending) THEN
+                    'workers wait, as after a restored dump: SELECT journey_stitch.setup()'
                 ELSE format('launcher runs with process id %s', journey_stitch.launcher_pid()) END;
 
     RETURN QUERY
     SELECT 'graph',
-           CASE WHEN to_regclass('journey_graph."PART_OF"') IS NULL AND EXISTS (SELECT FROM journey_stitch.journeys) THEN 'FAIL'
-                ELSE 'OK' END,
-           CASE WHEN to_regclass('journey_graph."PART_OF"') IS NOT NULL THEN 'journey_graph exists'
-                WHEN EXISTS (SELECT FROM journey_stitch.journeys) THEN 'journey_graph is gone, and journeys are not: SELECT * FROM journey_stitch.rebuild_graph()'
-                ELSE 'journey_graph is made by setup() or by the first stitching' END;
+           CASE WHEN g.labels = 5 OR g.labels = 0 AND NOT g.has_journeys THEN 'OK' ELSE 'FAIL' END,
+           CASE WHEN g.labels = 5 THEN 'journey_graph exists'
+                WHEN g.labels = 0 AND NOT g.has_journeys THEN 'journey_graph is made by setup() or by the first stitching'
+                ELSE format('journey_graph has %s of its 5 labels: SELECT * FROM journey_stitch.rebuild_graph()', g.labels) END
+    FROM (SELECT count(*) FILTER (WHERE journey_stitch.graph_label_id(l.name) IS NOT NULL
+                                  AND to_regclass(format('journey_graph.%I', l.name)) IS NOT NULL) AS labels,
+                 EXISTS (SELECT FROM journey_stitch.journeys) AS has_journeys
+          FROM unnest(ARRAY['Event', 'Correlation', 'Journey', 'HAS_KEY', 'PART_OF']) AS l (name)) AS g;
 
     RETURN QUERY
     SELECT 'queue',
            CASE WHEN min(q.created_at) < now() - interval '1 minute' THEN 'WARN' ELSE 'OK' END,
            CASE WHEN count(*) = 0 THEN 'no event waits to be stitched'
-                ELSE format('%s events wait to be stitched, the oldest for %s s', sum(q.events),
-                            floor(extract(epoch FROM now() - min(q.created_at)))) END
+                ELSE format('%s events wait to be stitched, the oldest for %s s%s', sum(q.events),
+                            floor(extract(epoch FROM now() - min(q.created_at))),
+                            CASE WHEN min(q.created_at) < now() - interval '1 minute' THEN
+                                 ': see stat_worker and stat_progress; stitch_pending() stitches now' END) END
     FROM journey_stitch.pending q
     WHERE q.events > 0;
 
@@ -51,7 +59,7 @@ BEGIN
            CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
            CASE WHEN count(*) = 0 THEN 'none'
                 ELSE format('%s events failed and will be tried again; last error: %s; see journey_stitch.job_errors',
-                            sum(q.events), max(q.last_error)) END
+                            sum(q.events), (array_agg(q.last_error ORDER BY q.next_attempt_at DESC))[1]) END
     FROM journey_stitch.pending q
     WHERE q.attempts > 0;
 
@@ -68,7 +76,8 @@ BEGIN
     RETURN QUERY
     SELECT 'event ids',
            CASE WHEN s.last_value > 0.9 * 140737488355327 THEN 'FAIL' WHEN s.last_value > 0.5 * 140737488355327 THEN 'WARN' ELSE 'OK' END,
-           format('%s of 140737488355327 are used', s.last_value)
+           format('%s of 140737488355327 are used%s', s.last_value,
+                  CASE WHEN s.last_value > 0.5 * 140737488355327 THEN ': plan to move to a new database' END)
     FROM journey_stitch.event_entry_id AS s;
 
     RETURN QUERY

@@ -16,7 +16,7 @@ END
 $$;
 
 CREATE TABLE journey_stitch.project_grants (
-    project_id integer     NOT NULL REFERENCES journey_stitch.projects (id) ON DELETE CASCADE,
+    project_id integer     NOT NULL,
     grantee    regrole     NOT NULL,
     privilege  text        NOT NULL CHECK (privilege IN ('read', 'write')),
     granted_by name        NOT NULL DEFAULT session_user,
@@ -40,8 +40,8 @@ ALTER TABLE journey_stitch.users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.activity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.event_counts ENABLE ROW LEVEL SECURITY;
 
--- pg_dump carries the policies of an extension's tables, and CREATE POLICY then fails where the extension
--- has made them: so they are made by this function, and never by this script.
+-- Minor versions of pg_dump differ in whether they carry the policies of an extension's tables, and where they
+-- do, CREATE POLICY fails if the extension has made them: so this function makes them, and never this script.
 CREATE FUNCTION journey_stitch.ensure_policies() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -28,11 +28,12 @@ COMMENT ON FUNCTION journey_stitch.members_ids(bigint, bytea) IS
     'The ids in a set of a rollup, of the given chunk: users.id or journeys.id; one NULL if the set cannot be read.';
 COMMENT ON FUNCTION journey_stitch.is_preloaded() IS 'Whether shared_preload_libraries holds journey_stitch, so that there are workers.';
 COMMENT ON FUNCTION journey_stitch.launcher_pid() IS 'The process id of the launcher of workers; NULL if it does not run.';
+COMMENT ON FUNCTION journey_stitch.wake_worker() IS 'Has a worker look at this database when the transaction commits.';
 COMMENT ON FUNCTION journey_stitch.library_version() IS
     'The version of the library that this session has loaded. Another one than that of the extension''s objects: ALTER EXTENSION journey_stitch UPDATE is due.';
 COMMENT ON FUNCTION journey_stitch.worker_slots() IS 'The databases that have work or a worker, as the view stat_worker shows them.';
 COMMENT ON FUNCTION journey_stitch.progress_slots() IS 'The long work that is being done in this database, as the view stat_progress shows it.';
-COMMENT ON FUNCTION journey_stitch.note_progress(text, text, bigint, bigint) IS
+COMMENT ON FUNCTION journey_stitch.note_progress(text, text, integer, integer) IS
     'Shows in stat_progress, until the transaction ends, which step of a command this session is at. For the extension''s own functions; done = 0 begins.';
 
 -- What a dump must carry. (The settings of identity columns' sequences too.)

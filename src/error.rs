@@ -26,7 +26,7 @@ pub enum Error {
         "the library of journey_stitch is of version {LIBRARY_VERSION}, this database's objects are of version {0}"
     )]
     OtherVersion(String),
-    #[error("the graph journey_graph is gone")]
+    #[error("the graph journey_graph is gone, or parts of it are")]
     NoGraph,
     #[error("a rollup row cannot be read: {0}")]
     DamagedRollup(#[from] MembersError),

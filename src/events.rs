@@ -2,15 +2,19 @@
 //! project's events have come.
 
 use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
 
 use crate::answer::{Answer, Arguments, set_returning};
 use crate::error::Error;
-use crate::event::Json;
+use crate::event::{Json, timestamp};
+use crate::instant::from_unix_micros;
 use crate::jsonb::{Binary, Jsonb};
 use crate::sql::Sql;
 use crate::{graph, identity, rights};
 
 const MOST_ROWS: i32 = 10_000;
+/// The highest entry id that a graphid takes; ours end at half of it.
+const NO_KEY: i64 = (1 << 48) - 1;
 const TEXT_FILTERS: [&str; 7] =
     ["event_type", "event_name", "user_id", "session_id", "source", "since", "until"];
 
@@ -31,13 +35,15 @@ fn list(arguments: &Arguments, answer: &Answer) -> Result<(), Error> {
         takes: "a number of rows from 1 to 10000",
     })?;
     filters.map_or(Ok(()), check_filters)?;
+    let (since, until) = (instant_of(filters, "since")?, instant_of(filters, "until")?);
     rights::reading(project, |sql, project_id| {
         let after = after.map(|event_id| position(sql, project_id, event_id)).transpose()?;
-        let page = [project_id.into(), filters.into(), after.into(), i64::from(max_rows).into()];
+        let max_rows = i64::from(max_rows);
+        let page: [DatumWithOid; 6] =
+            [project_id.into(), filters.into(), after.into(), max_rows.into(), since.into(), until.into()];
         let rows = match key(sql, project_id, filters)? {
             Some(key) => {
-                let [project, filters, after, max_rows] = page;
-                let args: [DatumWithOid; 5] = [project, filters, after, max_rows, key.into()];
+                let args: Vec<DatumWithOid> = page.into_iter().chain([key.into()]).collect();
                 sql.run(include_str!("../sql/steps/events_list_of_key.sql"), &args)?
             }
             None => sql.run(include_str!("../sql/steps/events_list.sql"), &page)?,
@@ -77,7 +83,7 @@ fn position(sql: &Sql, project_id: i32, event_id: &str) -> Result<i64, Error> {
 }
 
 /// The key that a filter on a user or a session goes through; `None`: there is no such filter, or its
-/// value never is a key. A key that no stitched event has yet is 0, which no edge leads to.
+/// value never is a key. A key that no stitched event has yet is one that no edge leads to.
 fn key(sql: &Sql, project_id: i32, filters: Option<Jsonb>) -> Result<Option<i64>, Error> {
     let members = filters.map(members).transpose()?.unwrap_or_default();
     let Some((kind, value)) = members.iter().find_map(|(name, json)| match json {
@@ -91,7 +97,7 @@ fn key(sql: &Sql, project_id: i32, filters: Option<Jsonb>) -> Result<Option<i64>
     }
     let query = "SELECT id FROM journey_stitch.keys WHERE project_id = $1 AND kind = $2 AND value = $3";
     let args: [DatumWithOid; 3] = [project_id.into(), kind.into(), value.as_ref().into()];
-    Ok(Some(sql.prepared(query, &args)?.one()?.unwrap_or(0)))
+    Ok(Some(sql.prepared(query, &args)?.one()?.unwrap_or(NO_KEY)))
 }
 
 /// The members of a filter object.
@@ -103,6 +109,20 @@ fn members<'a>(filters: Jsonb) -> Result<Vec<(&'a str, Json<'a, Binary>)>, Error
         takes: "an object such as {\"event_type\": \"purchase\", \"since\": \"2026-01-31\"}",
     })?;
     Ok(container.member_nodes().into_iter().map(|(name, node)| (name, node.json())).collect())
+}
+
+/// A filter that is a time, as events may have it too: without an offset it is UTC.
+fn instant_of(filters: Option<Jsonb>, name: &str) -> Result<Option<TimestampWithTimeZone>, Error> {
+    let members = filters.map(members).transpose()?.unwrap_or_default();
+    let Some((_, Json::String(text))) = members.iter().find(|(member, _)| *member == name) else {
+        return Ok(None);
+    };
+    let micros = timestamp::parse(text).map_err(|error| Error::InvalidArgument {
+        argument: "filters",
+        problem: format!("\"{name}\" {error}"),
+        takes: "times such as \"2026-01-31\" or \"2026-01-31T12:00:00+01:00\"",
+    })?;
+    from_unix_micros(micros).map(Some)
 }
 
 fn check_filters(filters: Jsonb) -> Result<(), Error> {

@@ -18,9 +18,10 @@ fn graph_entry_id(graphid: i64) -> i64 {
     graphid & ((1 << ENTRY_ID_BITS) - 1)
 }
 
-/// Whether the graph is there, from the catalog cache: no stitched event without it.
+/// Whether the graph's tables are there, from the catalog cache: no stitched event without them.
 pub fn exists() -> bool {
-    relation(c"journey_graph", c"PART_OF").is_some()
+    let labels = [c"Event", c"Correlation", c"Journey", c"HAS_KEY", c"PART_OF"];
+    labels.iter().all(|label| relation(c"journey_graph", label).is_some())
 }
 
 /// The numbers that AGE gave to the labels.
@@ -37,17 +38,20 @@ impl Graph {
     /// that was dropped.
     pub fn open(sql: &Sql) -> Result<Self, Error> {
         let has_journeys = "SELECT EXISTS (SELECT FROM journey_stitch.journeys)";
-        if !exists() || sql.run(has_journeys, &[])?.one()? != Some(true) {
+        if sql.run(has_journeys, &[])?.one()? != Some(true) {
             sql.run("SELECT journey_stitch.ensure_graph()", &[])?;
+        } else if !exists() {
+            return Err(Error::NoGraph);
         }
         let mut rows = sql.run(include_str!("../sql/steps/graph_labels.sql"), &[])?;
         let row = rows.next().ok_or(Error::Missing("labels of journey_graph"))?;
+        let label = |column| row.nullable(column)?.ok_or(Error::NoGraph);
         Ok(Graph {
-            event: row.get(1)?,
-            correlation: row.get(2)?,
-            journey: row.get(3)?,
-            has_key: row.get(4)?,
-            part_of: row.get(5)?,
+            event: label(1)?,
+            correlation: label(2)?,
+            journey: label(3)?,
+            has_key: label(4)?,
+            part_of: label(5)?,
         })
     }
 
@@ -87,24 +91,28 @@ impl Graph {
     }
 
     /// Hands `visit` each event of journeys that are to be absorbed: journey, time, type. Before
-    /// [`Self::move_keys`].
+    /// [`Self::move_keys`]. Answers how many there are.
     pub fn each_event_of(
         &self,
         sql: &Sql,
         absorbed: &[i64],
         mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<i64, Error> {
         let args: [DatumWithOid; 2] = [self.journey.into(), absorbed.into()];
-        for row in sql.run(include_str!("../sql/steps/merge_activity.sql"), &args)? {
+        let rows = sql.run(include_str!("../sql/steps/merge_activity.sql"), &args)?;
+        let count = rows.len() as i64;
+        for row in rows {
             pgrx::check_for_interrupts!();
             visit(&row)?;
         }
-        Ok(())
+        Ok(count)
     }
 
-    /// Moves the keys of absorbed journeys to their survivors, in the table and in the graph.
-    pub fn move_keys(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<(), Error> {
+    /// Moves the keys of absorbed journeys to their survivors, in the table and in the graph. Answers how
+    /// many there are.
+    pub fn move_keys(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<i64, Error> {
         let args: [DatumWithOid; 3] = [self.journey.into(), absorbed.into(), survivors.into()];
-        sql.run(include_str!("../sql/steps/merge_keys.sql"), &args).map(drop)
+        let moved = sql.run(include_str!("../sql/steps/merge_keys.sql"), &args)?.one()?;
+        Ok(moved.unwrap_or(0))
     }
 }

@@ -9,14 +9,13 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::config;
 use crate::error::Error;
 use crate::event::{self, Event, Limits, Reason, Rejection};
 use crate::jsonb::{self, Jsonb, Node};
 use crate::queue::{self, Tally, ranges};
 use crate::sequence::Sequence;
 use crate::sql::Sql;
-use crate::{instant, project, rights, worker};
+use crate::{config, instant, project, rights, worker};
 
 /// Events a statement, so that a call of any size needs little memory beside its argument.
 const STATEMENT_EVENTS: usize = 10_000;
@@ -199,7 +198,9 @@ pub fn store(
         rejected,
     };
     queue::add(sql, project_id, rows, tally)?;
-    worker::wake_on_commit();
+    if config::ENABLED.get() {
+        worker::wake_on_commit();
+    }
     Ok(inserted.len() as i64)
 }
 

@@ -17,6 +17,12 @@ fn launcher_pid() -> Option<i32> {
     worker::launcher_pid()
 }
 
+/// Has a worker look at this database when the transaction commits.
+#[pg_extern(volatile, parallel_unsafe)]
+fn wake_worker() {
+    worker::wake_on_commit();
+}
+
 /// The version of the library, which is that of the objects but between an installation and ALTER EXTENSION.
 #[pg_extern(immutable, parallel_safe)]
 fn library_version() -> &'static str {

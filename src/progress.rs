@@ -20,8 +20,9 @@ struct Slot {
     project_id: i32,
     command: Text,
     step: Text,
-    done: i64,
-    total: i64,
+    steps_done: i32,
+    steps_total: i32,
+    events: i64,
     /// In the server's timestamps.
     started_at: i64,
 }
@@ -116,13 +117,14 @@ unsafe extern "C-unwind" fn clear_at_exit(_code: i32, _argument: pg_sys::Datum) 
 pub struct Progress(());
 
 impl Progress {
-    pub fn begin(command: &str, project_id: i32, total: i64) -> Self {
-        begin(command, project_id, total);
+    pub fn begin(command: &str, project_id: i32, steps: i32, events: i64) -> Self {
+        begin(command, project_id, steps, events);
         Progress(())
     }
 
-    pub fn step(&self, step: &str) {
-        set(Some(|slot: &mut Slot| slot.step = Text::new(step)));
+    /// So many steps are done, and this one begins.
+    pub fn step(&self, done: i32, step: &str) {
+        set(Some(|slot: &mut Slot| (slot.steps_done, slot.step) = (done, Text::new(step))));
     }
 }
 
@@ -132,7 +134,7 @@ impl Drop for Progress {
     }
 }
 
-fn begin(command: &str, project_id: i32, total: i64) {
+fn begin(command: &str, project_id: i32, steps_total: i32, events: i64) {
     if is_preloaded() && !CLEARS_AT_EXIT.replace(true) {
         // FATAL ends a process without dropping anything.
         process::at_exit(clear_at_exit);
@@ -141,20 +143,29 @@ fn begin(command: &str, project_id: i32, total: i64) {
     let (database, started_at) = unsafe { (pg_sys::MyDatabaseId.to_u32(), pg_sys::GetCurrentTimestamp()) };
     let command = Text::new(command);
     set(Some(|slot: &mut Slot| {
-        *slot = Slot { pid: slot.pid, database, project_id, command, total, started_at, ..Slot::default() };
+        *slot = Slot {
+            pid: slot.pid,
+            database,
+            project_id,
+            command,
+            steps_total,
+            events,
+            started_at,
+            ..Slot::default()
+        };
     }));
 }
 
 /// For functions in SQL: shows a step of long work until the transaction ends.
 #[pg_extern(volatile, parallel_unsafe, strict)]
-fn note_progress(command: &str, step: &str, done: i64, total: i64) {
+fn note_progress(command: &str, step: &str, done: i32, total: i32) {
     if done == 0 {
-        begin(command, 0, total);
+        begin(command, 0, total, 0);
         for end in [PgXactCallbackEvent::Commit, PgXactCallbackEvent::Abort, PgXactCallbackEvent::Prepare] {
             register_xact_callback(end, clear);
         }
     }
-    set(Some(|slot: &mut Slot| (slot.step, slot.done) = (Text::new(step), done)));
+    set(Some(|slot: &mut Slot| (slot.step, slot.steps_done) = (Text::new(step), done)));
 }
 
 /// What is being done in this database; the view stat_progress gives the projects their names.
@@ -167,8 +178,9 @@ fn progress_slots() -> TableIterator<
         name!(project_id, i32),
         name!(command, String),
         name!(step, String),
-        name!(done, i64),
-        name!(total, i64),
+        name!(steps_done, i32),
+        name!(steps_total, i32),
+        name!(events, Option<i64>),
         name!(started_at, TimestampWithTimeZone),
     ),
 > {
@@ -179,6 +191,16 @@ fn progress_slots() -> TableIterator<
     TableIterator::new(rows.filter_map(|slot| {
         let started_at = TimestampWithTimeZone::try_from(slot.started_at).ok()?;
         let (command, step) = (slot.command.to_text(), slot.step.to_text());
-        Some((slot.pid, slot.project_id, command, step, slot.done, slot.total, started_at))
+        let events = (slot.events != 0).then_some(slot.events);
+        Some((
+            slot.pid,
+            slot.project_id,
+            command,
+            step,
+            slot.steps_done,
+            slot.steps_total,
+            events,
+            started_at,
+        ))
     }))
 }

@@ -16,8 +16,8 @@ use pgrx::datum::DatumWithOid;
 
 use crate::config;
 use crate::error::Error;
-use crate::sql::Sql;
-use crate::subtransaction::Failure;
+use crate::sql::{self, Sql};
+use crate::subtransaction::{self, Failure};
 use crate::worker::backoff;
 
 /// The queue rows of one batch.
@@ -111,26 +111,34 @@ fn take_out(
 
 /// The batch failed: what becomes of it, in words for the log.
 pub fn fail(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Result<String, Error> {
-    let consequence = put_back(sql, project_id, claim, failure)?;
-    let args: [DatumWithOid; 6] = [
+    let (was_put_back, consequence) = put_back(sql, project_id, claim, failure)?;
+    let args: [DatumWithOid; 7] = [
         project_id.into(),
         failure.sqlstate.as_str().into(),
         failure.message.as_str().into(),
         claim.events.into(),
         (claim.attempts + 1).into(),
         consequence.as_str().into(),
+        was_put_back.into(),
     ];
-    sql.run(include_str!("../sql/steps/queue_failed.sql"), &args)?;
-    Ok(consequence)
+    // The queue matters more than the record: where a full disk has no room for it, the batch waits all the same.
+    let recorded = subtransaction::run(|| {
+        sql::writing(|sql| sql.run(include_str!("../sql/steps/queue_failed.sql"), &args).map(drop))
+    });
+    match recorded {
+        Ok(()) => Ok(consequence),
+        Err(failure) if failure.is_cancel() => Err(Error::Cancelled(failure.message)),
+        Err(failure) => Ok(format!("{consequence}; job_errors misses this: {}", failure.message)),
+    }
 }
 
-fn put_back(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Result<String, Error> {
+fn put_back(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Result<(bool, String), Error> {
     let attempts = claim.attempts + 1;
     let message = format!("{}: {}", failure.sqlstate, failure.message);
     if failure.is_transient() || attempts < config::max_attempts() {
         let delay = backoff::delay(attempts.unsigned_abs()).as_secs_f64();
         delay_rows(sql, &claim.rows, delay, &message)?;
-        return Ok(format!("to be tried again in {delay} s"));
+        return Ok((true, format!("to be tried again in {delay} s")));
     }
     match claim.rows[..] {
         [row] if claim.events == 1 => {
@@ -138,16 +146,16 @@ fn put_back(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Res
                 [row.into(), failure.sqlstate.as_str().into(), failure.message.as_str().into()];
             sql.run(include_str!("../sql/steps/queue_bury.sql"), &args)?;
             take_out(sql, project_id, &claim.rows, &Done::default(), 0, 1)?;
-            Ok("the event went to dead_letters".to_owned())
+            Ok((false, "the event went to dead_letters".to_owned()))
         }
         [row] => {
             delay_rows(sql, &claim.rows, 0.0, &message)?;
             split(sql, row, claim.events / 2)?;
-            Ok("halved, to find the event at fault".to_owned())
+            Ok((true, "halved, to find the event at fault".to_owned()))
         }
         _ => {
             delay_rows(sql, &claim.rows, 0.0, &message)?;
-            Ok("each part to be tried alone".to_owned())
+            Ok((true, "each part to be tried alone".to_owned()))
         }
     }
 }

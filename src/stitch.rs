@@ -77,6 +77,9 @@ fn stitch_pending(
     }
     rights::refuse_read_only(c"stitch_pending()");
     let row = rights::as_owner(|| {
+        // Whoever calls this knows that the tables are whole.
+        let ready = "UPDATE journey_stitch.state SET is_ready = true WHERE NOT is_ready";
+        sql::writing(|sql| sql.prepared(ready, &[]).map(drop))?;
         let totals = stitch_all(max_events.unwrap_or(i64::MAX))?;
         let remaining = sql::writing(|sql| queue::remaining(sql, None))?;
         Ok((totals.events, totals.journeys_created, totals.journeys_merged, remaining))
@@ -89,11 +92,13 @@ fn stitch_all(max_events: i64) -> Result<Done, Error> {
     let mut totals = Done::default();
     let due = sql::writing(project::due)?;
     for project_id in due {
-        let start = Instant::now();
-        sql::writing(|sql| project::lock(sql, project_id))?;
-        log_if_slow(start.elapsed(), || {
-            format!("waited for project {project_id}, which another stitcher had")
-        });
+        if !sql::writing(|sql| project::try_lock(sql, project_id))? {
+            let start = Instant::now();
+            sql::writing(|sql| project::lock(sql, project_id))?;
+            log_if_slow(start.elapsed(), || {
+                format!("waited for project {project_id}, which another stitcher had")
+            });
+        }
         while totals.events < max_events {
             match step(project_id, max_events - totals.events, Transaction::Callers)? {
                 Step::Idle => break,
@@ -149,7 +154,10 @@ pub fn step(project_id: i32, max_events: i64, transaction: Transaction) -> Resul
         })
     });
     match stitched {
-        Ok(done) => Ok(Step::Stitched { done, summary: steps.summary() }),
+        Ok(done) => {
+            let done = Done { took: steps.elapsed(), ..done };
+            Ok(Step::Stitched { done, summary: steps.summary() })
+        }
         Err(failure) if failure.is_cancel() => Err(Error::Cancelled(failure.message)),
         Err(failure) => {
             let consequence = sql::writing(|sql| queue::fail(sql, project_id, &claim, &failure))?;
@@ -225,14 +233,21 @@ fn merge_journeys(
         return Ok(0);
     }
     let (absorbed, into): (Vec<i64>, Vec<i64>) = survivors.iter().unzip();
-    graph.each_event_of(sql, &absorbed, |row| {
+    let events = graph.each_event_of(sql, &absorbed, |row| {
         let (journey, occurred_at) = (row.get(1)?, to_unix_micros(row.get(2)?));
         let event_type: String = row.get(3)?;
         rollups.remove(Identity::Journey, journey, &event_type, occurred_at);
         rollups.add(Identity::Journey, survivors[&journey], &event_type, occurred_at);
         Ok(())
     })?;
-    graph.move_keys(sql, &absorbed, &into)?;
+    let keys = graph.move_keys(sql, &absorbed, &into)?;
+    // What the graph does not lead to would be left behind in journeys that are no more.
+    let counts =
+        "SELECT sum(event_count)::bigint, sum(key_count) FROM journey_stitch.journeys WHERE id = ANY ($1)";
+    let counted = sql.run(counts, &[absorbed.as_slice().into()])?.next();
+    if counted.map(|row| Ok::<_, Error>((row.get(1)?, row.get(2)?))).transpose()? != Some((events, keys)) {
+        return Err(Error::NoGraph);
+    }
     let count = absorbed.len();
     let args: [DatumWithOid; 2] = [absorbed.into(), into.into()];
     sql.run(include_str!("../sql/steps/merge_journeys.sql"), &args)?;

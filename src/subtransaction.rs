@@ -20,10 +20,10 @@ impl Failure {
         Failure { sqlstate: sqlstate(code), message: message.to_owned(), code }
     }
 
-    /// Whether the surroundings failed (a lock, a full disk, a shutdown …), so that the same work may well
-    /// succeed later: SQLSTATE classes 08, 40, 53, 55, 57 and 58.
+    /// Whether the surroundings failed (a lock, a full disk, a missing table or right, a shutdown …), so that
+    /// the same work may well succeed later: SQLSTATE classes 08, 25, 40, 42, 53, 55, 57 and 58.
     pub fn is_transient(&self) -> bool {
-        ["08", "40", "53", "55", "57", "58"].iter().any(|class| self.sqlstate.starts_with(class))
+        ["08", "25", "40", "42", "53", "55", "57", "58"].iter().any(|class| self.sqlstate.starts_with(class))
     }
 
     /// Whether somebody cancelled the statement.

@@ -15,6 +15,7 @@ use crate::sql::{self, Sql};
 
 /// Statements that answer one number each: how often the invariant is violated.
 const TABLES: &[(&str, &str)] = &[
+    ("projects", include_str!("../sql/steps/verify/projects.sql")),
     ("events_in_ledger", include_str!("../sql/steps/verify/events_in_ledger.sql")),
     ("queue_counts", include_str!("../sql/steps/verify/queue_counts.sql")),
     ("users", include_str!("../sql/steps/verify/users.sql")),
@@ -25,6 +26,7 @@ const TABLES: &[(&str, &str)] = &[
     ("event_counts", include_str!("../sql/steps/verify/event_counts.sql")),
     ("activity_users", include_str!("../sql/steps/verify/activity_users.sql")),
     ("activity_journeys", include_str!("../sql/steps/verify/activity_journeys.sql")),
+    ("graph_labels", include_str!("../sql/steps/verify/graph_labels.sql")),
 ];
 const GRAPH: &[(&str, &str)] = &[
     ("graph_events", include_str!("../sql/steps/verify/graph_events.sql")),

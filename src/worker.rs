@@ -13,7 +13,6 @@ mod shared;
 
 use std::time::{Duration, Instant};
 
-use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 
 use crate::catalog::{self, relation};
@@ -28,6 +27,8 @@ pub use shared::{is_preloaded, reserve, wake_on_commit, with_board};
 /// How long a worker leaves a project alone that another stitcher holds, or a database that somebody wants
 /// for himself.
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
+/// How long a worker may go on while other databases wait for one.
+const TURN: Duration = Duration::from_secs(1);
 
 /// The launcher's process id, if it runs.
 pub fn launcher_pid() -> Option<i32> {
@@ -39,15 +40,18 @@ pub fn launcher_pid() -> Option<i32> {
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
     process::take_signals();
-    let database = argument.value() as u32;
+    let place = process::Place::of_argument(argument);
+    let database = place.database;
     process::at_exit(abandon);
     // SAFETY: reading this process's id.
     let pid = unsafe { pg_sys::MyProcPid };
     if !shared::with_board(|board| board.enter(database, shared::my_latch(), pid)) {
         return;
     }
-    BackgroundWorker::connect_worker_to_spi_by_oid(Some(pg_sys::Oid::from(database)), None);
-    shared::set_latch(shared::with_board(|board| board.connected(database)));
+    if !process::connect(place) {
+        shared::with_board(|board| board.give_way(database, process::after(process::now(), LOCKED_RETRY)));
+        return;
+    }
     process::set_application_name(c"journey_stitch worker");
     let settings = database_settings();
     loop {
@@ -64,6 +68,7 @@ pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
         // News during the wait sets the latch, and then leave() below refuses.
         let idle = match rest {
             Rest::Foreign | Rest::Off | Rest::GiveWay(_) => Duration::ZERO,
+            _ if shared::with_board(|board| board.others_wait) => Duration::ZERO,
             Rest::Idle => config::idle_exit(),
             Rest::Until(due) => config::idle_exit().min(process::until(process::now(), due)),
         };
@@ -87,8 +92,8 @@ pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
 #[pg_guard]
 unsafe extern "C-unwind" fn abandon(_code: i32, _argument: pg_sys::Datum) {
     // SAFETY: the argument of this process's entry, which is the database.
-    let database = unsafe { (*pg_sys::MyBgworkerEntry).bgw_main_arg }.value() as u32;
-    shared::with_board(|board| board.abandon(database, shared::my_latch()));
+    let place = process::Place::of_argument(unsafe { (*pg_sys::MyBgworkerEntry).bgw_main_arg });
+    shared::with_board(|board| board.abandon(place.database, shared::my_latch()));
 }
 
 /// Why a worker has nothing to do.
@@ -133,12 +138,20 @@ fn begin() -> Session {
             log!("journey_stitch: {}", Error::OtherVersion(installed.version));
             Session::Off
         }
+        Some(_) if !process::transaction(is_ready) => Session::Off,
         Some(installed) => {
             // SAFETY: outside a transaction, so that it holds for the following ones.
             unsafe { pg_sys::SetUserIdAndSecContext(installed.owner, 0) };
             Session::Owner
         }
     }
+}
+
+/// Whether workers may stitch here: not while a dump is being restored.
+fn is_ready() -> Result<bool, Error> {
+    sql::reading(|sql| {
+        Ok(sql.prepared("SELECT is_ready FROM journey_stitch.state", &[])?.one()?.unwrap_or(false))
+    })
 }
 
 /// What ALTER DATABASE … SET has set here. A session takes it when it connects; a worker that finds it
@@ -152,8 +165,12 @@ fn database_settings() -> Option<Vec<String>> {
 
 /// Stitches what is due, a batch a project in turn, until nothing is.
 fn drain(settings: &Option<Vec<String>>) -> Rest {
+    let start = Instant::now();
     loop {
         process::reload_if_asked();
+        if !config::ENABLED.get() {
+            return Rest::Off;
+        }
         if *settings != database_settings() {
             return Rest::GiveWay(process::now());
         }
@@ -171,6 +188,9 @@ fn drain(settings: &Option<Vec<String>>) -> Rest {
         }
         if !stitched {
             return rest(!due.is_empty());
+        }
+        if start.elapsed() >= TURN && shared::with_board(|board| board.others_wait) {
+            return Rest::GiveWay(process::now());
         }
     }
 }

@@ -123,20 +123,30 @@ layer_isolation() {
     regression isolation "$PGXS_TESTS/isolation/pg_isolation_regress" tests/isolation/specs spec
 }
 
-# Scripts print "N passed, N failed[, N skipped]" at their end.
+# Runs a script and prints what it said in one piece; its counts are the last line "N passed, N failed[, N skipped]".
+run_script() {
+    local script=$1 log=$RESULTS/${1//\//_}.log start=$SECONDS status=0 counts
+    "$script" >"$log" 2>&1 </dev/null || status=$?
+    counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1 || true)
+    {
+        flock 9
+        printf -- '--- %s (%d s)\n' "$script" $((SECONDS - start))
+        sed 's/^/    /' "$log"
+        printf '%s\n' "${counts:-0 passed, 1 failed}" >>"$RESULTS/counts"
+    } 9>"$RESULTS/lock"
+    return "$status"
+}
+
+# Each script has clusters of its own, and waits more than it works: two at a time.
 layer_cluster() {
-    local script status failed=0
-    for script in tests/cluster/*.sh; do
-        printf -- '--- %s\n' "$script"
-        status=0
-        "$script" 2>&1 | tee "$RESULTS/script.log" | sed 's/^/    /' || status=$?
-        if grep -qE '^[0-9]+ passed, [0-9]+ failed' "$RESULTS/script.log"; then
-            grep -E '^[0-9]+ passed, [0-9]+ failed' "$RESULTS/script.log" | tail -n 1 >>"$RESULTS/counts"
-        else
-            count 0 1
-        fi
-        [ "$status" = 0 ] || failed=1
+    local script failed=0
+    for script in tests/cluster/*.sh tests/upgrade.sh tests/pgspot.sh; do
+        if [ "$(jobs -rp | wc -l)" -ge 2 ]; then wait -n || failed=1; fi
+        run_script "$script" &
     done
+    while [ -n "$(jobs -rp)" ]; do wait -n || failed=1; done
+    # A script that ended between two looks at the jobs.
+    grep -vqE ' 0 failed' "$RESULTS/counts" && failed=1
     return "$failed"
 }
 
@@ -161,7 +171,7 @@ lint | unit) ;;
 esac
 layer regress 'every function as a user types it (pg_regress)'
 layer isolation 'concurrent sessions, one interleaving at a time (pg_isolation_regress)'
-layer cluster 'workers, crashes, rights and real data, each on a cluster of its own'
+layer cluster 'workers, crashes, backups, upgrades, rights and real data, each on clusters of its own'
 layer demo 'make demo from end to end'
 
 printf '\n=== all layers, %d s\n' "$SECONDS"

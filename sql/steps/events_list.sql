@@ -1,5 +1,5 @@
 -- A page of the events of project $1, the latest arrival first: $2 filters, $3 the last one of the page before,
--- $4 the most rows
+-- $4 the most rows, $5 and $6 the filters since and until
 SELECT e.event_id, e.event_type, e.event_name, e.occurred_at, e.received_at, e.user_id, e.session_id, e.source,
        e.properties, j.uuid
 FROM (
@@ -12,8 +12,8 @@ FROM (
       AND ($2 ->> 'user_id' IS NULL OR e.user_id = $2 ->> 'user_id')
       AND ($2 ->> 'session_id' IS NULL OR e.session_id = $2 ->> 'session_id')
       AND ($2 ->> 'source' IS NULL OR e.source = $2 ->> 'source')
-      AND ($2 ->> 'since' IS NULL OR e.occurred_at >= ($2 ->> 'since')::timestamptz)
-      AND ($2 ->> 'until' IS NULL OR e.occurred_at < ($2 ->> 'until')::timestamptz)
+      AND ($5 IS NULL OR e.occurred_at >= $5)
+      AND ($6 IS NULL OR e.occurred_at < $6)
       AND ($2 -> 'properties' IS NULL OR e.properties @> ($2 -> 'properties'))
     ORDER BY e.id DESC
     LIMIT $4

@@ -1,4 +1,4 @@
--- As events_list.sql, of the events that key $5 leads to and of those that are pending: what a filter on a user or
+-- As events_list.sql, of the events that key $7 leads to and of those that are pending: what a filter on a user or
 -- a session can find, without reading all events.
 SELECT e.event_id, e.event_type, e.event_name, e.occurred_at, e.received_at, e.user_id, e.session_id, e.source,
        e.properties, j.uuid
@@ -8,7 +8,7 @@ FROM (
         SELECT journey_stitch.graph_entry_id(h.start_id) AS id
         FROM journey_graph."HAS_KEY" h
         WHERE h.end_id OPERATOR(ag_catalog.=)
-              ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'), $5)
+              ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'), $7)
         UNION
         SELECT t.id
         FROM journey_stitch.pending q
@@ -26,8 +26,8 @@ FROM (
       AND ($2 ->> 'user_id' IS NULL OR e.user_id = $2 ->> 'user_id')
       AND ($2 ->> 'session_id' IS NULL OR e.session_id = $2 ->> 'session_id')
       AND ($2 ->> 'source' IS NULL OR e.source = $2 ->> 'source')
-      AND ($2 ->> 'since' IS NULL OR e.occurred_at >= ($2 ->> 'since')::timestamptz)
-      AND ($2 ->> 'until' IS NULL OR e.occurred_at < ($2 ->> 'until')::timestamptz)
+      AND ($5 IS NULL OR e.occurred_at >= $5)
+      AND ($6 IS NULL OR e.occurred_at < $6)
       AND ($2 -> 'properties' IS NULL OR e.properties @> ($2 -> 'properties'))
     ORDER BY e.id DESC
     LIMIT $4

@@ -15,11 +15,12 @@ INSERT INTO journey_stitch.project_stats AS s
     (project_id, received, duplicates, rejected, events, batches, journeys_created, journeys_merged, errors,
      busy_seconds, last_batch_at)
 SELECT $2, COALESCE(sum(done.received), 0), COALESCE(sum(done.duplicates), 0),
-       COALESCE((SELECT sum(events) FROM rejected), 0), $3, $4, $5, $6, $7, $8, clock_timestamp()
+       COALESCE((SELECT sum(events) FROM rejected), 0), $3, $4, $5, $6, $7, $8,
+       CASE WHEN $4 > 0 THEN clock_timestamp() END
 FROM done
 ON CONFLICT (project_id) DO UPDATE
 SET received = s.received + EXCLUDED.received, duplicates = s.duplicates + EXCLUDED.duplicates,
     rejected = s.rejected + EXCLUDED.rejected, events = s.events + EXCLUDED.events,
     batches = s.batches + EXCLUDED.batches, journeys_created = s.journeys_created + EXCLUDED.journeys_created,
     journeys_merged = s.journeys_merged + EXCLUDED.journeys_merged, errors = s.errors + EXCLUDED.errors,
-    busy_seconds = s.busy_seconds + EXCLUDED.busy_seconds, last_batch_at = EXCLUDED.last_batch_at
+    busy_seconds = s.busy_seconds + EXCLUDED.busy_seconds, last_batch_at = COALESCE(EXCLUDED.last_batch_at, s.last_batch_at)

@@ -8,6 +8,9 @@ use pgrx::prelude::*;
 
 use crate::progress::Progress;
 
+/// How many steps a batch has.
+const STEPS: i32 = 9;
+
 /// The steps of one batch.
 pub struct Steps {
     progress: Progress,
@@ -16,6 +19,8 @@ pub struct Steps {
     took: Vec<(&'static str, Duration)>,
     blocks_read: i64,
     wal_bytes: u64,
+    /// Microseconds on the CPU; what is elapsed beyond was waited.
+    cpu: i64,
 }
 
 impl Steps {
@@ -23,15 +28,16 @@ impl Steps {
     pub fn begin(project_id: i32, events: i64) -> Self {
         let now = Instant::now();
         let (blocks_read, wal_bytes) = usage();
-        let progress = Progress::begin("stitch", project_id, events);
-        Steps { progress, started: now, present: ("", now), took: Vec::new(), blocks_read, wal_bytes }
+        let progress = Progress::begin("stitch", project_id, STEPS, events);
+        let cpu = cpu_time();
+        Steps { progress, started: now, present: ("", now), took: Vec::new(), blocks_read, wal_bytes, cpu }
     }
 
     /// The present step is done, and another one begins.
     pub fn enter(&mut self, step: &'static str) {
         self.end_present();
         pgrx::check_for_interrupts!();
-        self.progress.step(step);
+        self.progress.step(self.took.len() as i32, step);
         #[cfg(feature = "waitpoints")]
         crate::waitpoint::reach(step);
         self.present = (step, Instant::now());
@@ -59,7 +65,9 @@ impl Steps {
         }
         let (blocks_read, wal_bytes) = usage();
         let kilobytes = (wal_bytes - self.wal_bytes) / 1024;
-        let _ = write!(text, "with {} blocks read and {kilobytes} kB of WAL", blocks_read - self.blocks_read);
+        let waited = self.elapsed().as_millis() as i64 - (cpu_time() - self.cpu) / 1000;
+        let blocks = blocks_read - self.blocks_read;
+        let _ = write!(text, "waited {}, {blocks} blocks read, {kilobytes} kB of WAL", waited.max(0));
         text
     }
 }
@@ -68,4 +76,13 @@ impl Steps {
 fn usage() -> (i64, u64) {
     // SAFETY: counters of this process.
     unsafe { (pg_sys::pgBufferUsage.shared_blks_read, pg_sys::pgWalUsage.wal_bytes) }
+}
+
+/// CPU time of this process in microseconds, which is POSIX's CLOCKS_PER_SEC.
+fn cpu_time() -> i64 {
+    unsafe extern "C" {
+        fn clock() -> std::ffi::c_long;
+    }
+    // SAFETY: the C library's function, which only reads a clock.
+    unsafe { clock() }
 }

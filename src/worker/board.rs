@@ -22,8 +22,6 @@ pub struct Slot {
     pub latch: usize,
     /// The worker's process id while it works.
     pub pid: i32,
-    /// The worker is connected to the database.
-    pub connected: bool,
     /// How many workers in a row have ended by an error.
     pub failures: u32,
     /// The worker left of its own accord, not by an error.
@@ -43,12 +41,20 @@ pub struct Board {
     pub launcher_pid: i32,
     /// There was no free slot for a database.
     pub look_everywhere: bool,
+    /// Databases wait until a worker of another one ends.
+    pub others_wait: bool,
     pub slots: [Slot; SLOTS],
 }
 
 impl Default for Board {
     fn default() -> Self {
-        Board { launcher: 0, launcher_pid: 0, look_everywhere: false, slots: [Slot::default(); SLOTS] }
+        Board {
+            launcher: 0,
+            launcher_pid: 0,
+            look_everywhere: false,
+            others_wait: false,
+            slots: [Slot::default(); SLOTS],
+        }
     }
 }
 
@@ -94,14 +100,6 @@ impl Board {
         }
     }
 
-    /// The worker is connected. Answers the latch to set: the launcher's, which holds the database for it.
-    pub fn connected(&mut self, database: u32) -> usize {
-        if let Some(slot) = self.slot(database) {
-            slot.connected = true;
-        }
-        self.launcher
-    }
-
     /// The worker is about to look for work: what is wanted from now on is news.
     pub fn take_wanted(&mut self, database: u32) {
         if let Some(slot) = self.slot(database) {
@@ -134,7 +132,7 @@ impl Board {
         if let Some(slot) = self.slot(database)
             && slot.latch == latch
         {
-            (slot.latch, slot.pid, slot.connected) = (0, 0, false);
+            (slot.latch, slot.pid) = (0, 0);
         }
     }
 

@@ -14,9 +14,6 @@ use super::shared::{my_latch, with_board};
 use super::{backoff, process};
 use crate::config;
 
-/// How long a database that somebody wants for himself is left alone.
-const HELD_BACK: Duration = Duration::from_secs(1);
-
 /// Registers the launcher; called while the server loads shared_preload_libraries.
 pub fn register() {
     BackgroundWorkerBuilder::new("journey_stitch launcher")
@@ -41,6 +38,7 @@ pub extern "C-unwind" fn journey_stitch_launcher(_argument: pg_sys::Datum) {
         // SAFETY: reading this process's id.
         board.launcher_pid = unsafe { pg_sys::MyProcPid };
     });
+    process::report_activity(None);
     let mut launcher = Launcher::default();
     loop {
         process::reload_if_asked();
@@ -60,13 +58,10 @@ unsafe extern "C-unwind" fn leave(_code: i32, _argument: pg_sys::Datum) {
 struct Launcher {
     workers: HashMap<u32, DynamicBackgroundWorker>,
     failures: HashMap<u32, Failures>,
-    /// Databases that are locked until their workers are connected: a worker that is started into a
-    /// database that has just been dropped would end with FATAL.
-    locked: HashSet<u32>,
-    /// Databases that somebody wanted without sessions, and when to try again.
-    held_back: HashMap<u32, i64>,
     /// Databases without the extension: looked at again when a commit wants it.
     foreign: HashSet<u32>,
+    /// When each database last got a worker, in the server's timestamps.
+    served: HashMap<u32, i64>,
     looked_everywhere: Option<Instant>,
     is_short_of_workers: bool,
 }
@@ -81,7 +76,6 @@ impl Launcher {
     /// Reaps workers that ended and starts those that are due; answers how long there is nothing to do.
     fn round(&mut self) -> Duration {
         self.reap();
-        self.unlock_connected();
         let databases = connectable_databases();
         let since_look = self.looked_everywhere.map(|look| look.elapsed());
         let looks_everywhere = since_look.is_none_or(|since| since >= config::naptime());
@@ -89,72 +83,70 @@ impl Launcher {
             self.looked_everywhere = Some(Instant::now());
             // Where a worker is, it looks for itself, and must not be kept from leaving.
             let (foreign, workers) = (&self.foreign, &self.workers);
-            let ours = databases.iter().filter(|db| !foreign.contains(db) && !workers.contains_key(db));
+            let ours = databases.keys().filter(|db| !foreign.contains(db) && !workers.contains_key(db));
             with_board(|board| ours.for_each(|&database| _ = board.want(database)));
         }
         let now = process::now();
         let since_look = self.looked_everywhere.map_or(Duration::ZERO, |look| look.elapsed());
         let mut sleep = config::naptime().saturating_sub(since_look);
-        for (database, due) in self.due(&databases) {
+        let mut others_wait = false;
+        self.served.retain(|database, _| databases.contains_key(database));
+        for (database, due) in self.due(&databases, now) {
             if due > now {
                 sleep = sleep.min(process::until(now, due));
-            } else if self.workers.len() >= config::max_workers() {
-                // The end of a worker wakes the launcher.
-                break;
-            } else if !process::lock_database(database) {
-                self.held_back.insert(database, process::after(now, HELD_BACK));
-                sleep = sleep.min(HELD_BACK);
-            } else if !self.start(database) {
-                // The delay is for other people's workers.
-                process::unlock_database(database);
+            } else if self.workers.len() >= config::max_workers()
+                || !self.start(database, databases[&database])
+            {
+                // The end of a worker wakes the launcher; the delay is for other people's workers.
                 sleep = sleep.min(Duration::from_secs(1));
+                others_wait = true;
                 break;
             }
         }
+        // Workers that have had their turn leave for those that wait.
+        with_board(|board| board.others_wait = others_wait);
+        self.is_short_of_workers &= others_wait;
         sleep
     }
 
-    /// Databases that want a worker, and when; those of dropped databases are freed.
-    fn due(&self, databases: &HashSet<u32>) -> Vec<(u32, i64)> {
+    /// Databases that want a worker, and when: of those that are due, the one first that has waited longest.
+    /// Slots of dropped databases are freed.
+    fn due(&self, databases: &HashMap<u32, u32>, now: i64) -> Vec<(u32, i64)> {
         with_board(|board| {
             let mut due = Vec::new();
             for slot in board.slots.iter_mut().filter(|slot| slot.database != 0) {
                 if self.workers.contains_key(&slot.database) {
                     continue;
                 }
-                if !databases.contains(&slot.database) {
+                if !databases.contains_key(&slot.database) {
                     *slot = Default::default();
                     continue;
                 }
                 let failures = self.failures.get(&slot.database).map_or(i64::MIN, |f| f.not_before);
-                let held_back = self.held_back.get(&slot.database).copied().unwrap_or(i64::MIN);
-                let not_before = failures.max(held_back);
                 if slot.wanted {
-                    due.push((slot.database, not_before));
+                    due.push((slot.database, failures));
                 } else if let Some(retry_at) = slot.retry_at {
-                    due.push((slot.database, retry_at.max(not_before)));
+                    due.push((slot.database, retry_at.max(failures)));
                 }
             }
-            due.sort_unstable_by_key(|&(_, at)| at);
+            due.sort_unstable_by_key(|&(database, at)| (at.max(now), self.served.get(&database).copied()));
             due
         })
     }
 
-    fn start(&mut self, database: u32) -> bool {
+    fn start(&mut self, database: u32, tablespace: u32) -> bool {
         let worker = BackgroundWorkerBuilder::new("journey_stitch worker")
             .set_library("journey_stitch")
             .set_function("journey_stitch_worker")
-            .set_argument(pg_sys::Oid::from(database).into_datum())
+            .set_argument(Some(process::Place { database, tablespace }.to_argument()))
             .enable_spi_access()
             // SAFETY: reading this process's id, to be told when the worker ends.
             .set_notify_pid(unsafe { pg_sys::MyProcPid })
             .load_dynamic();
         match worker {
             Ok(worker) => {
-                self.is_short_of_workers = false;
-                self.held_back.remove(&database);
-                self.locked.insert(database);
                 self.workers.insert(database, worker);
+                self.served.insert(database, process::now());
                 true
             }
             Err(_) => {
@@ -164,19 +156,6 @@ impl Launcher {
                 false
             }
         }
-    }
-
-    /// Gives up the locks on databases whose workers are connected, or have ended.
-    fn unlock_connected(&mut self) {
-        let workers = &self.workers;
-        self.locked.retain(|&database| {
-            let waits = workers.contains_key(&database)
-                && with_board(|board| !board.slot(database).is_some_and(|slot| slot.connected));
-            if !waits {
-                process::unlock_database(database);
-            }
-            waits
-        });
     }
 
     fn reap(&mut self) {
@@ -223,10 +202,10 @@ impl Launcher {
     }
 }
 
-/// The databases that a worker may connect to.
-fn connectable_databases() -> HashSet<u32> {
+/// The databases that a worker may connect to, and their tablespaces.
+fn connectable_databases() -> HashMap<u32, u32> {
     BackgroundWorker::transaction(|| {
-        let mut databases = HashSet::new();
+        let mut databases = HashMap::new();
         // SAFETY: a scan of a shared catalog inside a transaction, closed before it ends. pg_database's
         // rows begin with the fixed part that FormData_pg_database describes.
         unsafe {
@@ -240,7 +219,7 @@ fn connectable_databases() -> HashSet<u32> {
                 let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
                 // A negative limit below -1 marks a database whose DROP was interrupted.
                 if (*row).datallowconn && !(*row).datistemplate && (*row).datconnlimit >= -1 {
-                    databases.insert((*row).oid.to_u32());
+                    databases.insert((*row).oid.to_u32(), (*row).dattablespace.to_u32());
                 }
             }
             pg_sys::table_endscan(scan);

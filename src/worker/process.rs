@@ -58,21 +58,47 @@ pub fn holds_database() -> bool {
     }
 }
 
-/// The same lock on any database, for as long as this session wants it: nobody drops the database
-/// meanwhile. False: somebody wants it without sessions.
-pub fn lock_database(database: u32) -> bool {
-    let mode = pg_sys::RowExclusiveLock as i32;
-    // SAFETY: takes a lock for the session without waiting.
-    unsafe {
-        pg_sys::LockAcquire(&database_tag(database), mode, true, true)
-            != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+/// A database and where its files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub database: u32,
+    pub tablespace: u32,
+}
+
+impl Place {
+    /// As a background worker's argument.
+    pub fn to_argument(self) -> pg_sys::Datum {
+        pg_sys::Datum::from(u64::from(self.tablespace) << 32 | u64::from(self.database))
+    }
+
+    pub fn of_argument(argument: pg_sys::Datum) -> Self {
+        let argument = argument.value() as u64;
+        Place { database: argument as u32, tablespace: (argument >> 32) as u32 }
     }
 }
 
-/// Gives up what lock_database() has taken.
-pub fn unlock_database(database: u32) {
+/// Connects to a database, unless somebody wants it without sessions or has just dropped it, which would end
+/// the process with FATAL. Under the lock of [`holds_database`], taken before there is a database to read
+/// from, neither can begin; whether one has ended is told by the database's files.
+pub fn connect(place: Place) -> bool {
+    let tag = database_tag(place.database);
+    let mode = pg_sys::RowExclusiveLock as i32;
+    // SAFETY: takes a lock for the session without waiting, and looks at a path that PostgreSQL makes.
+    unsafe {
+        if pg_sys::LockAcquire(&tag, mode, true, true) == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL {
+            return false;
+        }
+        let path = pg_sys::GetDatabasePath(place.database.into(), place.tablespace.into());
+        let path = CStr::from_ptr(path).to_string_lossy();
+        if !std::path::Path::new(&format!("{path}/PG_VERSION")).exists() {
+            pg_sys::LockRelease(&tag, mode, true);
+            return false;
+        }
+    }
+    BackgroundWorker::connect_worker_to_spi_by_oid(Some(pg_sys::Oid::from(place.database)), None);
     // SAFETY: this session holds the lock.
-    unsafe { pg_sys::LockRelease(&database_tag(database), pg_sys::RowExclusiveLock as i32, true) };
+    unsafe { pg_sys::LockRelease(&tag, mode, true) };
+    true
 }
 
 /// As SET_LOCKTAG_OBJECT makes it for a database.

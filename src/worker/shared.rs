@@ -6,7 +6,6 @@ use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, PgXactCallbackEvent, pg_shmem_init, register_xact_callback};
 
 use super::board::Board;
-use crate::config;
 
 // SAFETY: a Board is plain data without pointers into any one process; its latches point to shared memory.
 unsafe impl PGRXSharedMemory for Board {}
@@ -38,7 +37,7 @@ pub fn with_board<T>(work: impl FnOnce(&mut Board) -> T) -> T {
 /// When this transaction commits, a worker is to look at the database. Prepared transactions are found
 /// by the launcher's regular look instead: another backend commits them, maybe after a restart.
 pub fn wake_on_commit() {
-    if !is_preloaded() || !config::ENABLED.get() || WAKES_ON_COMMIT.replace(true) {
+    if !is_preloaded() || WAKES_ON_COMMIT.replace(true) {
         return;
     }
     register_xact_callback(PgXactCallbackEvent::Commit, || {

@@ -63,7 +63,8 @@ BEGIN {
     if (ranges > 1) print mode ";"
 }
 AWK
-    # The oracle: reads the ledgers and then what is stored, and prints what is wrong, and what the figures must be.
+    # The oracle: reads the ledgers, what is stored, and what get_journey() answers for some events; prints what is
+    # wrong, and what the figures must be.
     cat >"$CLUSTER_DIR/audit.awk" <<'AWK'
 function root(key) {
     if (!(key in parent)) parent[key] = key
@@ -89,6 +90,7 @@ what == "stored" {
     if (user != "") join(session, user)
     if (household != "") join(session, household)
 }
+what == "journey" { asked[$1]++; answer[$1, asked[$1]] = $2 }
 
 END {
     for (attempt in mode) {
@@ -109,11 +111,20 @@ END {
         if (!(n in explained)) note("unknown", n)
         describe(n + 0)
         r = root(session)
-        if (!(r in journey_of)) journeys++
+        if (!events_of[r]++) journeys++
         if (!(r in journey_of) && !(journey[n] in root_of)) { journey_of[r] = journey[n]; root_of[journey[n]] = r }
         if (journey[n] == "" || journey_of[r] != journey[n] || root_of[journey[n]] != r) note("misplaced", n)
         if (user != "" && !((day, user) in user_seen)) { user_seen[day, user] = 1; users[day]++ }
         if (!((day, r) in journey_seen)) { journey_seen[day, r] = 1; visitors[day]++ }
+    }
+    for (id in asked) {
+        describe(substr(id, 2) + 0)
+        r = root(session)
+        if (asked[id] != events_of[r]) note("misplaced", id)
+        for (i = 1; i <= asked[id]; i++) {
+            describe(substr(answer[id, i], 2) + 0)
+            if (root(session) != r) note("misplaced", id)
+        }
     }
     ends["cut_short"] = attempts["COMMIT"] + attempts["ROLLBACK"] - ends["ack"] - ends["unsent"] - ends["undone"]
     split("lost duplicated unknown half_there altered misplaced", kinds, " ")
@@ -174,30 +185,32 @@ client() {
             list+=" $position $((RANDOM % 50 + 1))"
             [ $((RANDOM % 2)) = 0 ] || mode=ROLLBACK
         fi
-        until send || [ $((RANDOM % 4)) = 0 ]; do sleep 0.05; done
+        until send || [ $((RANDOM % 4)) = 0 ]; do sleep 0.1; done
         sleep "$PAUSE"
     done
 }
 
-# A client that stitches, beside the worker.
+# A client that stitches, beside the worker. It commits a moment later, so that it can be met in between.
 stitcher() {
     RANDOM=$SEED
     export PGAPPNAME=stitcher
     while [ ! -f "$CLUSTER_DIR/enough" ]; do
-        sql kills "SELECT events FROM journey_stitch.stitch_pending($((RANDOM % 2000 + 1)))" >/dev/null 2>&1 || true
+        sql kills "BEGIN; SELECT events FROM journey_stitch.stitch_pending($((RANDOM % 2000 + 1)));
+                   SELECT pg_sleep(0.05); COMMIT" >/dev/null 2>&1 || true
         sleep "0.$((RANDOM % 9 + 1))"
     done
 }
 
-# A process in the middle of its work: NULL if there is none within ten seconds. That of a worker or a client has a
-# transaction that is some milliseconds old, so that it is killed here and there in it.
+# A process in the middle of its work: NULL if there is none within half a minute. That of a worker or a client has a
+# transaction that is some milliseconds old, so that it is killed here and there in it; the longer the search takes,
+# the younger it may be.
 create_victim() {
     sql kills "CREATE FUNCTION public.victim(who text) RETURNS integer LANGUAGE plpgsql AS \$\$
         DECLARE
-            age CONSTANT interval := make_interval(secs => 0.002 + random() * 0.03);
+            age interval := make_interval(secs => 0.002 + random() * 0.03);
             found integer;
         BEGIN
-            FOR tries IN 1 .. 5000 LOOP
+            FOR tries IN 1 .. 10000 LOOP
                 PERFORM pg_stat_clear_snapshot();
                 SELECT pid INTO found FROM pg_stat_activity
                 WHERE CASE who
@@ -209,6 +222,7 @@ create_victim() {
                 ORDER BY random() LIMIT 1;
                 EXIT WHEN found IS NOT NULL;
                 PERFORM pg_sleep(0.002);
+                age := age * 0.999;
             END LOOP;
             RETURN found;
         END \$\$"
@@ -252,7 +266,7 @@ kill_process() {
     killed=$(count_in_log 'was terminated by signal 9')
     while true; do
         pid=$(sql kills "SELECT public.victim('$1')")
-        [ -n "$pid" ] || { failed "a $1 is at work within 10 s"; exit 1; }
+        [ -n "$pid" ] || { failed "a $1 is at work within 30 s"; exit 1; }
         before=$(ready) start=$(now_ms)
         kill -9 "$pid" 2>/dev/null || continue
         for ((tries = 0; tries < 50; tries++)); do
@@ -325,9 +339,10 @@ dau() { sql kills "SELECT string_agg(active_users::text, ' ' ORDER BY day)
 
 # Kinds of faults with their counts and recovery times.
 report_recoveries() {
-    sed 'p; s/^[a-z]*/together/' "$CLUSTER_DIR/recoveries" | sort -k 1,1 -k 2,2n | awk '
+    sed 'p; s/^[a-z]*/~all/' "$CLUSTER_DIR/recoveries" | LC_ALL=C sort -k 1,1 -k 2,2n | awk '
         function report() {
-            if (n) printf "        %-10s %3d  median %5d ms, longest %5d ms\n", kind, n, ms[int((n + 1) / 2)], ms[n]
+            if (n) printf "        %-10s %3d  median %5d ms, longest %5d ms\n",
+                          substr(kind, 1 + (kind ~ /~/)), n, ms[int((n + 1) / 2)], ms[n]
         }
         $1 != kind { report(); kind = $1; n = 0 }
         { ms[++n] = $2 }
@@ -374,8 +389,11 @@ wait_until "everything gets stitched by itself" 120 kills "SELECT NOT EXISTS (SE
 sql kills "SELECT event_id, properties ->> 'attempt', user_id, session_id, identifiers,
                   extract(epoch FROM occurred_at)::bigint, journey_stitch.journey_of(event_id)
            FROM journey_stitch.events" >"$CLUSTER_DIR/stored"
+sql kills "SELECT e.event_id, j.event_id
+           FROM (SELECT event_id FROM journey_stitch.events ORDER BY md5(event_id) LIMIT 200) AS e,
+                journey_stitch.get_journey(e.event_id) AS j" >"$CLUSTER_DIR/answers"
 awk -f "$CLUSTER_DIR/event.awk" -f "$CLUSTER_DIR/audit.awk" what=ledger "$CLUSTER_DIR"/ledger.* \
-    what=stored FS='|' "$CLUSTER_DIR/stored" >"$CLUSTER_DIR/audit"
+    what=stored FS='|' "$CLUSTER_DIR/stored" what=journey "$CLUSTER_DIR/answers" >"$CLUSTER_DIR/audit"
 grep '^#' "$CLUSTER_DIR/audit" || true
 printf '        %s calls and transactions acknowledged, %s cut short, %s rolled back, %s without a connection\n' \
     "$(figure ack)" "$(figure cut_short)" "$(figure undone)" "$(figure unsent)"

@@ -84,6 +84,9 @@ cluster_pid() { head -n 1 "$CLUSTER_DIR/data/postmaster.pid"; }
 cluster_crash() {
     local postmaster children pid
     postmaster=$(cluster_pid)
+    # Stopped, it forks no process that would be left over, and keep the shared memory from the next server.
+    kill -STOP "$postmaster"
+    until grep -qs '^State:[[:space:]]*T' "/proc/$postmaster/status"; do sleep 0.01; done
     mapfile -t children < <(grep -ls "^PPid:[[:space:]]*$postmaster\$" /proc/[0-9]*/status | cut -d / -f 3)
     kill -9 "$postmaster" "${children[@]}" 2>/dev/null || true
     for pid in "$postmaster" "${children[@]}"; do

@@ -63,7 +63,6 @@ INSERT INTO journey_stitch.pending (project_id, events, event_ranges) VALUES (1,
 INSERT INTO journey_stitch.event_ids SELECT * FROM journey_stitch.event_ids;
 INSERT INTO journey_stitch.keys SELECT id + 1000, journey_id, first_journey_id, project_id, kind, value FROM journey_stitch.keys;
 INSERT INTO journey_stitch.users SELECT id + 1000, project_id, user_id FROM journey_stitch.users;
-UPDATE journey_stitch.journeys SET merged_into = -1;
 UPDATE journey_stitch.activity SET grain = 'w';
 \set VERBOSITY default
 

@@ -1,0 +1,13 @@
+-- Projects that rows name and that are not there
+SELECT count(*)
+FROM (SELECT project_id FROM journey_stitch.events
+      UNION SELECT project_id FROM journey_stitch.event_ids
+      UNION SELECT project_id FROM journey_stitch.pending
+      UNION SELECT project_id FROM journey_stitch.dead_letters
+      UNION SELECT project_id FROM journey_stitch.journeys
+      UNION SELECT project_id FROM journey_stitch.keys
+      UNION SELECT project_id FROM journey_stitch.users
+      UNION SELECT project_id FROM journey_stitch.activity
+      UNION SELECT project_id FROM journey_stitch.event_counts
+      UNION SELECT project_id FROM journey_stitch.project_grants) AS named
+WHERE NOT EXISTS (SELECT FROM journey_stitch.projects p WHERE p.id = named.project_id)
