@@ -9,9 +9,9 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- First what every call reads first, as in clean(): whoever is under way ends before, and whoever comes begins after.
 LOCK TABLE journey_stitch.projects IN ACCESS EXCLUSIVE MODE;
 -- Then what else is altered. Whoever has one of them, and has called nothing, is waited for here and nowhere else.
-LOCK TABLE ONLY journey_stitch.events, journey_stitch.event_ids, journey_stitch.pending, journey_stitch.dead_letters,
-                journey_stitch.journeys, journey_stitch.keys, journey_stitch.merges, journey_stitch.users,
-                journey_stitch.activity, journey_stitch.event_counts IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE journey_stitch.events, journey_stitch.event_ids, journey_stitch.pending, journey_stitch.dead_letters,
+           journey_stitch.journeys, journey_stitch.keys, journey_stitch.merges, journey_stitch.users,
+           journey_stitch.activity, journey_stitch.event_counts IN ACCESS EXCLUSIVE MODE;
 
 -- Functions that the library declares. Those that have become the library's are replaced, never dropped, so that
 -- what users have made of them and granted on them stays.
@@ -207,12 +207,15 @@ BEGIN
     END LOOP;
 
     -- For Cypher's WHERE n.id = '…'; half the insert cost of a btree.
-    CREATE INDEX IF NOT EXISTS journey_stitch_event_id ON journey_graph."Event"
-        USING hash (ag_catalog.agtype_access_operator(VARIADIC ARRAY[properties, '"id"'::ag_catalog.agtype]));
-    CREATE INDEX IF NOT EXISTS journey_stitch_journey_id ON journey_graph."Journey"
-        USING hash (ag_catalog.agtype_access_operator(VARIADIC ARRAY[properties, '"id"'::ag_catalog.agtype]));
-    CREATE INDEX IF NOT EXISTS journey_stitch_correlation_value ON journey_graph."Correlation"
-        USING hash (ag_catalog.agtype_access_operator(VARIADIC ARRAY[properties, '"value"'::ag_catalog.agtype]));
+    FOR wanted IN
+        SELECT v.name, v.label, v.property
+        FROM (VALUES ('journey_stitch_event_id', 'Event', 'id'), ('journey_stitch_journey_id', 'Journey', 'id'),
+                     ('journey_stitch_correlation_value', 'Correlation', 'value')) AS v (name, label, property)
+        WHERE to_regclass(format('journey_graph.%I', v.name)) IS NULL
+    LOOP
+        EXECUTE format('CREATE INDEX %I ON journey_graph.%I USING hash (ag_catalog.agtype_access_operator(VARIADIC ARRAY[properties, %L::ag_catalog.agtype]))',
+                       wanted.name, wanted.label, format('"%s"', wanted.property));
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION journey_stitch.ensure_graph() IS
@@ -755,8 +758,7 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT v.name, v.relation, v.command, v.condition
-
--- The subqueries are run once a statement, not once a row.
+        -- The subqueries are run once a statement, not once a row.
         FROM (SELECT 'granted' AS name, t.relation, 'SELECT' AS command,
                      'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[])' AS condition
               FROM unnest(ARRAY['events', 'event_ids', 'pending', 'dead_letters', 'journeys', 'keys', 'merges', 'users',

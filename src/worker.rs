@@ -93,7 +93,7 @@ pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
 unsafe extern "C-unwind" fn abandon(_code: i32, _argument: pg_sys::Datum) {
     // SAFETY: the argument of this process's entry, which is the database.
     let place = process::Place::of_argument(unsafe { (*pg_sys::MyBgworkerEntry).bgw_main_arg });
-    shared::with_board(|board| board.abandon(place.database, shared::my_latch()));
+    shared::set_latch(shared::with_board(|board| board.abandon(place.database, shared::my_latch())));
 }
 
 /// Why a worker has nothing to do.
@@ -167,6 +167,7 @@ fn database_settings() -> Option<Vec<String>> {
 fn drain(settings: &Option<Vec<String>>) -> Rest {
     let start = Instant::now();
     loop {
+        process::exit_if_orphaned();
         process::reload_if_asked();
         if !config::ENABLED.get() {
             return Rest::Off;

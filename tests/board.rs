@@ -48,8 +48,9 @@ fn a_worker_that_dies_has_not_left() {
     let mut board = board();
     board.want(5);
     assert!(board.enter(5, WORKER, PID));
-    board.abandon(5, WORKER);
-    assert!(board.slot(5).is_some_and(|slot| !slot.left && slot.latch == 0));
+    assert_eq!(board.abandon(5, WORKER), LAUNCHER, "whatever launcher there is now is to know");
+    assert!(board.slot(5).is_some_and(|slot| !slot.left && slot.latch == 0 && slot.wanted));
+    assert_eq!(board.abandon(5, WORKER), 0, "once");
 }
 
 #[test]

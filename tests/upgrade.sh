@@ -339,7 +339,10 @@ part_bare() {
 # A second superuser does in the old version what was its caller's then, and updates: all is to be the owner's.
 part_data() {
     make_old upgraded
-    psql -U dba -d upgraded -c "SELECT journey_stitch.setup()" >/dev/null
+    # Three partitions, of which one will have events.
+    psql -U dba -d upgraded -c "SELECT journey_stitch.setup()" \
+        -c "SELECT journey_stitch.ensure_event_partitions(29999999)" >/dev/null
+    sql fresh "SELECT journey_stitch.ensure_event_partitions(29999999)" >/dev/null
     tables_of upgraded >"$NOTES/old_tables"
     fill
     last_event=$(sql fresh "SELECT max(id) FROM journey_stitch.stitched_events")

@@ -127,12 +127,16 @@ impl Board {
         true
     }
 
-    /// The worker's process ends, whyever.
-    pub fn abandon(&mut self, database: u32, latch: usize) {
-        if let Some(slot) = self.slot(database)
-            && slot.latch == latch
-        {
-            (slot.latch, slot.pid) = (0, 0);
+    /// The worker's process ends, whyever. One that has not left on its own account leaves work behind:
+    /// answers the latch to set then, the launcher's, which may be another one than had started it.
+    pub fn abandon(&mut self, database: u32, latch: usize) -> usize {
+        let launcher = self.launcher;
+        match self.slot(database) {
+            Some(slot) if slot.latch == latch => {
+                (slot.latch, slot.pid, slot.wanted) = (0, 0, true);
+                launcher
+            }
+            _ => 0,
         }
     }
 

@@ -14,6 +14,9 @@ use super::shared::{my_latch, with_board};
 use super::{backoff, process};
 use crate::config;
 
+/// Every how many looks databases without the extension are looked at, too.
+const FOREIGN_LOOKS: u32 = 10;
+
 /// Registers the launcher; called while the server loads shared_preload_libraries.
 pub fn register() {
     BackgroundWorkerBuilder::new("journey_stitch launcher")
@@ -58,11 +61,12 @@ unsafe extern "C-unwind" fn leave(_code: i32, _argument: pg_sys::Datum) {
 struct Launcher {
     workers: HashMap<u32, DynamicBackgroundWorker>,
     failures: HashMap<u32, Failures>,
-    /// Databases without the extension: looked at again when a commit wants it.
+    /// Databases without the extension: looked at again when a commit wants it, and now and then.
     foreign: HashSet<u32>,
     /// When each database last got a worker, in the server's timestamps.
     served: HashMap<u32, i64>,
     looked_everywhere: Option<Instant>,
+    looks: u32,
     is_short_of_workers: bool,
 }
 
@@ -81,6 +85,10 @@ impl Launcher {
         let looks_everywhere = since_look.is_none_or(|since| since >= config::naptime());
         if with_board(|board| std::mem::take(&mut board.look_everywhere)) || looks_everywhere {
             self.looked_everywhere = Some(Instant::now());
+            self.looks = self.looks.wrapping_add(1);
+            if self.looks.is_multiple_of(FOREIGN_LOOKS) {
+                self.foreign.clear();
+            }
             // Where a worker is, it looks for itself, and must not be kept from leaving.
             let (foreign, workers) = (&self.foreign, &self.workers);
             let ours = databases.keys().filter(|db| !foreign.contains(db) && !workers.contains_key(db));
@@ -115,7 +123,8 @@ impl Launcher {
         with_board(|board| {
             let mut due = Vec::new();
             for slot in board.slots.iter_mut().filter(|slot| slot.database != 0) {
-                if self.workers.contains_key(&slot.database) {
+                // A worker may be there that an earlier launcher has started.
+                if self.workers.contains_key(&slot.database) || slot.latch != 0 {
                     continue;
                 }
                 if !databases.contains_key(&slot.database) {

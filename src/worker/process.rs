@@ -147,6 +147,13 @@ pub fn wait(time: Duration) -> bool {
     happened & pg_sys::WL_TIMEOUT as i32 != 0
 }
 
+/// Ends the process if the postmaster has ended. For loops that work without ever waiting.
+pub fn exit_if_orphaned() {
+    let events = pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: a look that does not wait, and leaves the latch alone.
+    unsafe { pg_sys::WaitLatch(std::ptr::null_mut(), events as i32, 0, idle_wait_event()) };
+}
+
 /// Runs work in a transaction of its own. An error ends the process: the work raises what it returns.
 pub fn transaction<T, E: Into<ErrorReport>>(work: impl FnOnce() -> Result<T, E>) -> T {
     let work = std::panic::AssertUnwindSafe(work);

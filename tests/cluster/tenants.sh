@@ -125,7 +125,8 @@ FROM (VALUES
     ('journey_of_entry(bigint)', 'nobody', true, $$journey_of_entry(1)$$),
     ('members_difference(bytea,bytea)', 'nobody', true, $$members_difference('', '')$$),
     ('members_union(bytea,bytea)', 'nobody', true, $$members_union('', '')$$),
-    ('note_progress(text,text,integer,integer)', 'nobody', true, $$note_progress('x', 'y', 1, 1)$$)
+    ('note_progress(text,text,integer,integer)', 'nobody', true, $$note_progress('x', 'y', 1, 1)$$),
+    ('wake_worker()', 'nobody', true, $$wake_worker()$$)
 ) AS v (object, kind, of_superuser, statement);
 -- Of what changes by itself there is only to see that it answers.
 UPDATE probe.cases
@@ -146,7 +147,7 @@ FROM (VALUES ('rows', 'projects project_grants events event_ids pending journeys
              ('rows', 'event_counts stitched_events'),
              ('letters', 'dead_letters'),
              ('watch', 'stat_stitch stat_worker stat_ingest stat_rejections stat_progress job_errors'),
-             ('nobody', 'project_stats rejection_stats')) AS v (kind, names), string_to_table(names, ' ') AS name;
+             ('nobody', 'project_stats rejection_stats state')) AS v (kind, names), string_to_table(names, ' ') AS name;
 CREATE VIEW probe.present AS
 SELECT c.oid, c.relname AS name, format('%I.%I', c.relnamespace::regnamespace, c.relname) AS full_name,
        c.relkind AS type,

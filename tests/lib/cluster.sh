@@ -93,7 +93,7 @@ cluster_crash() {
         until ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$pid/status"; do sleep 0.01; done
     done
     # Where nobody reaps orphans at once, the next server would take the dead one's zombie for a running server.
-    rm -f "$CLUSTER_DIR/data/postmaster.pid"
+    rm -f "$CLUSTER_DIR/data/postmaster.pid" "$CLUSTER_DIR/.s.PGSQL.$PGPORT.lock"
 }
 
 cluster_remove() {
