@@ -6,66 +6,84 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/cluster.sh
 
-# call FUNCTION FROM SELECT: the statement of a call. json_agg of no rows is NULL.
-call() {
-    printf '%s' "WITH pgrst_source AS (SELECT pgrst_call.* $2) SELECT null::bigint AS total_result_set, " \
-        "pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, " \
-        "nullif(current_setting('response.headers', true), '') AS response_headers, " \
-        "nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted " \
-        "FROM (SELECT $3 FROM \"pgrst_source\" AS \"$1\") _postgrest_t"
+# Roles as PostgREST's manual has them; and the statements that it makes of its copy of the catalog. Arguments that are
+# not named are left to their defaults. POST has one parameter, the body; GET one for each argument, a text to be cast.
+make_api() {
+    create_database api
+    sql postgres "ALTER DATABASE api SET journey_stitch.enabled = off"
+    psql -d api <<'SQL'
+CREATE ROLE authenticator LOGIN NOINHERIT;
+CREATE ROLE web_anon;
+CREATE ROLE web_a IN ROLE journey_stitch_reader, journey_stitch_writer;
+CREATE ROLE web_b IN ROLE journey_stitch_reader, journey_stitch_writer;
+GRANT web_anon, web_a, web_b TO authenticator;
+SELECT journey_stitch.grant_project('a', 'web_a', 'all'), journey_stitch.grant_project('b', 'web_b', 'all') \g /dev/null
+CREATE FUNCTION public.statement(method text, function text, names text[], columns text[]) RETURNS text
+LANGUAGE sql AS $$
+    SELECT format('WITH pgrst_source AS (SELECT pgrst_call.* FROM %s) '
+                  'SELECT null::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, '
+                  'coalesce(json_agg(_postgrest_t), ''[]'') AS body, '
+                  'nullif(current_setting(''response.headers'', true), '''') AS response_headers, '
+                  'nullif(current_setting(''response.status'', true), '''') AS response_status, '
+                  ''''' AS response_inserted FROM (SELECT %s FROM "pgrst_source" AS %I) _postgrest_t',
+        CASE method
+            WHEN 'POST' THEN
+                format('(SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT %s FROM '
+                       'json_to_record(pgrst_payload.json_data) AS _(%s) LIMIT 1) pgrst_body, '
+                       'LATERAL journey_stitch.%I(%s) pgrst_call',
+                       string_agg(format('%I', name), ', '), string_agg(format('%I %s', name, type), ', '), function,
+                       string_agg(format('%I := pgrst_body.%1$I', name), ', '))
+            WHEN 'GET' THEN
+                format('journey_stitch.%I(%s) pgrst_call', function,
+                       string_agg(format('%I := $%s::%s', name, n, type), ', ' ORDER BY n)) END,
+        (SELECT string_agg(format('%I.%s', function, CASE c WHEN '*' THEN c ELSE quote_ident(c) END), ', ')
+         FROM unnest(columns) AS c), function)
+    FROM (SELECT w.name, w.n, p.proargtypes[a.n - 1]::regtype AS type
+          FROM pg_proc p
+          CROSS JOIN unnest(p.proargnames) WITH ORDINALITY AS a (name, n)
+          JOIN unnest(names) WITH ORDINALITY AS w (name, n) ON w.name = a.name
+          WHERE p.pronamespace = 'journey_stitch'::regnamespace AND p.proname = function
+            AND a.n <= p.pronargs) AS arguments
+$$;
+SQL
 }
 
-# The arguments of a function that are named (a, b, …), with their types, each through a format: as PostgREST finds them
-# in its copy of the catalog.
-arguments() {
-    sql api "SELECT string_agg(format('$3', a.name, p.proargtypes[a.n - 1]::regtype, w.n), ', ' ORDER BY w.n)
-        FROM pg_proc p, unnest(p.proargnames) WITH ORDINALITY AS a (name, n), unnest(string_to_array('$2', ',')) WITH ORDINALITY AS w (name, n)
-        WHERE p.pronamespace = 'journey_stitch'::regnamespace AND p.proname = '$1' AND a.n <= p.pronargs AND a.name = w.name"
-}
-
-# prepare 'types' STATEMENT: its name, and its PREPARE if the session does not have it yet. Sets $name and $preparing.
-prepare() {
-    name=rpc_$(md5sum <<<"$2" | cut -c 1-16)
-    preparing="PREPARE $name$1 AS $2;"
-    if grep -qs "^PREPARE $name" "$CLUSTER_DIR/session.sql"; then preparing=''; fi
-}
-
-# request ROLE METHOD FUNCTION CALL: a transaction. The claims name project a in all of them: they give no rights.
+# request ROLE METHOD FUNCTION COLUMNS NAMES TYPES VALUES: a transaction. The statement is prepared in the session's
+# first one that needs it. The claims name project a in all of them: they give no rights.
 request() {
-    local mode='READ ONLY'
+    local mode='READ ONLY' statement name preparing
     [ "$2" = GET ] || mode='READ WRITE'
+    statement=$(sql api "SELECT statement('$2', '$3', '{$5}', '{$4}')")
+    name=rpc_$(md5sum <<<"$statement" | cut -c 1-16)
+    preparing="PREPARE $name($6) AS $statement;"
+    if grep -qs "^PREPARE $name" "$CLUSTER_DIR/session.sql"; then preparing=''; fi
     cat >>"$CLUSTER_DIR/session.sql" <<SQL
 BEGIN ISOLATION LEVEL READ COMMITTED $mode;
 SELECT set_config('search_path', '"journey_stitch", "public"', true), set_config('role', '$1', true),
        set_config('request.jwt.claims', '{"role":"$1","project":"a"}', true), set_config('request.method', '$2', true),
-       set_config('request.path', '/rpc/$3', true), set_config('request.headers', '{"accept":"application/json"}', true) \g /dev/null
+       set_config('request.path', '/rpc/$3', true), set_config('request.headers', '{"accept":"*/*"}', true) \g /dev/null
 $preparing
-$4;
+EXECUTE $name($7);
 COMMIT;
 SQL
 }
 
-# post ROLE FUNCTION BODY [SELECT]: BODY is an object of arguments.
+# post ROLE FUNCTION BODY [COLUMNS]: BODY is an object of arguments.
 post() {
-    local columns=${4:-\"$2\".*} names statement name
-    names=$(sql api "SELECT string_agg(k, ',') FROM json_object_keys('${3//\'/\'\'}') AS k")
-    statement=$(call "$2" "FROM (SELECT \$1 AS json_data) pgrst_payload, LATERAL (SELECT $(arguments "$2" "$names" '%1$I') FROM json_to_record(pgrst_payload.json_data) AS _($(arguments "$2" "$names" '%1$I %2$s')) LIMIT 1) pgrst_body, LATERAL \"journey_stitch\".\"$2\"($(arguments "$2" "$names" '%1$I := pgrst_body.%1$I')) pgrst_call" "$columns")
-    prepare '(json)' "$statement"
-    request "$1" POST "$2" "EXECUTE $name('${3//\'/\'\'}')"
+    local body=${3//\'/\'\'} names
+    names=$(sql api "SELECT string_agg(k, ',') FROM json_object_keys('$body') AS k")
+    request "$1" POST "$2" "${4:-*}" "$names" json "'$body'"
 }
 
-# get ROLE FUNCTION SELECT NAME=TEXT …: the arguments of the URL, texts all, cast to what the function takes.
+# get ROLE FUNCTION COLUMNS NAME=TEXT …: the arguments of the URL.
 get() {
-    local role=$1 function=$2 columns=$3 names='' values='' pair name
-    shift 3
-    for pair; do
+    local names='' types='' values='' pair
+    for pair in "${@:4}"; do
         names+=,${pair%%=*}
-        values+=", '${pair#*=}'"
+        types+=,unknown
+        values+=",'${pair#*=}'"
     done
-    names=${names#,}
-    prepare "$(sql api "SELECT '(' || string_agg('unknown', ', ') || ')' FROM unnest(string_to_array('$names', ','))")" \
-        "$(call "$function" "FROM \"journey_stitch\".\"$function\"($(arguments "$function" "$names" '%1$I := $%3$s::%2$s')) pgrst_call" "$columns")"
-    request "$role" GET "$function" "EXECUTE $name(${values#, })"
+    request "$1" GET "$2" "$3" "${names#,}" "${types#,}" "${values#,}"
 }
 
 # Runs the requests in one session, and answers their bodies, a line each, or errors.
@@ -76,97 +94,93 @@ answers() {
     : >"$CLUSTER_DIR/session.sql"
 }
 
-make_api() {
-    create_database api
-    sql postgres "ALTER DATABASE api SET journey_stitch.enabled = off"
-    sql api "CREATE ROLE authenticator LOGIN NOINHERIT; CREATE ROLE web_anon; CREATE ROLE web_a; CREATE ROLE web_b;
-        GRANT web_anon, web_a, web_b TO authenticator; GRANT journey_stitch_reader, journey_stitch_writer TO web_a, web_b"
-    sql api "SELECT journey_stitch.grant_project('a', 'web_a', 'all'), journey_stitch.grant_project('b', 'web_b', 'all')" >/dev/null
-}
-
-# The same event of each project, and one that is refused.
+# The same event of each project.
 event() {
-    printf '{"event_id":"e1","type":"click","user_id":"ann","session_id":"s","ts":"2026-03-02T12:00:00Z","properties":{"of":"%s"}}' "$1"
+    printf '{"event_id":"e1","type":"click","user_id":"ann","ts":"2026-03-02","properties":{"of":"%s"}}' "$1"
 }
 
-DENIED='ERROR:  42501: permission denied for'
-hint() { printf "\nHINT:  An administrator can allow it: SELECT journey_stitch.grant_project('%s', '%s', '%s')." "$@"; }
+lines() { printf '%s\n' "$@"; }
+NO_SCHEMA='ERROR:  42501: permission denied for schema journey_stitch'
+# denied PROJECT ROLE PRIVILEGE
+denied() {
+    printf 'ERROR:  42501: permission denied for project "%s"\n' "$1"
+    printf "HINT:  An administrator can allow it: SELECT journey_stitch.grant_project('%s', '%s', '%s')." "$@"
+}
 
 ingest() {
-    post web_a ingest_events "{\"events\":[$(event a),{\"it''s\":\"none\"}],\"project\":\"a\"}"
+    local wrapped='{"events":[{"type":"login","event_id":"e2","user_id":"ann","ts":"2026-03-03"}]}'
+    post web_a ingest_events "{\"events\":[$(event a),{\"it's\":\"none\"}],\"project\":\"a\"}"
     post web_b ingest_events "{\"events\":[$(event b)],\"project\":\"b\"}"
     post web_a ingest_events "{\"events\":$(event a),\"project\":\"a\"}"
-    post web_a ingest_events '{"events":{"events":[{"type":"login","event_id":"e2","user_id":"ann","ts":"2026-03-03T12:00:00Z"}]},"project":"a"}'
-    check "POST /rpc/ingest_events: an array, another tenant, an event again, a wrapped array" "$(answers)" \
-        '[{"received":2,"inserted":1,"duplicates":0,"rejected":1}]
-[{"received":1,"inserted":1,"duplicates":0,"rejected":0}]
-[{"received":1,"inserted":0,"duplicates":1,"rejected":0}]
-[{"received":1,"inserted":1,"duplicates":0,"rejected":0}]'
+    post web_a ingest_events "{\"events\":$wrapped,\"project\":\"a\"}"
+    check "POST /rpc/ingest_events: an array, another tenant, an event again, a wrapped array" "$(answers)" "$(lines \
+        '[{"received":2,"inserted":1,"duplicates":0,"rejected":1}]' \
+        '[{"received":1,"inserted":1,"duplicates":0,"rejected":0}]' \
+        '[{"received":1,"inserted":0,"duplicates":1,"rejected":0}]' \
+        '[{"received":1,"inserted":1,"duplicates":0,"rejected":0}]')"
     sql api "SELECT journey_stitch.stitch_pending()" >/dev/null
-    check "what is stored" "$(sql api "SELECT string_agg(format('%s %s', p.name, e.event_id), ', ' ORDER BY p.name, e.event_id)
+    check "what is stored" "$(sql api "SELECT string_agg(p.name || ' ' || e.event_id, ', ' ORDER BY p.name, e.event_id)
         FROM journey_stitch.events e JOIN journey_stitch.projects p ON p.id = e.project_id")" 'a e1, a e2, b e1'
 }
 
 # A prepared statement serves several roles in turn, as in PostgREST's pool of connections.
-read_as_each() {
-    local role
+journeys() {
+    local role of_a='[{"event_id":"e1","properties":{"of": "a"}},{"event_id":"e2","properties":{}}]'
     for role in web_a web_b web_anon web_a; do
-        post "$role" get_journey "{\"id\":\"e1\",\"project\":\"a\"}" '"get_journey"."event_id", "get_journey"."properties"'
+        post "$role" get_journey '{"id":"e1","project":"a"}' event_id,properties
     done
-    post web_b get_journey '{"id":"user_id:ann","project":"b"}' '"get_journey"."event_id", "get_journey"."properties"'
+    post web_b get_journey '{"id":"user_id:ann","project":"b"}' event_id,properties
     check "POST /rpc/get_journey of a's project, by a, b, anon, a again; and of b's by b" "$(answers)" \
-        "[{\"event_id\":\"e1\",\"properties\":{\"of\": \"a\"}},{\"event_id\":\"e2\",\"properties\":{}}]
-$DENIED project \"a\"$(hint a web_b read)
-$DENIED schema journey_stitch
-[{\"event_id\":\"e1\",\"properties\":{\"of\": \"a\"}},{\"event_id\":\"e2\",\"properties\":{}}]
-[{\"event_id\":\"e1\",\"properties\":{\"of\": \"b\"}}]"
+        "$(lines "$of_a" "$(denied a web_b read)" "$NO_SCHEMA" "$of_a" '[{"event_id":"e1","properties":{"of": "b"}}]')"
+}
+
+dau() {
+    local role
     for role in web_a web_b web_anon; do
         post "$role" dau "{\"start_date\":\"2026-03-02\",\"end_date\":\"2026-03-03\",\"project\":\"${role#web_}\"}"
-        get "$role" dau '"dau".*' start_date=2026-03-02 end_date=2026-03-03 "project=${role#web_}" identity=journey event_type=login
+        get "$role" dau '*' start_date=2026-03-02 end_date=2026-03-03 "project=${role#web_}" identity=journey \
+            event_type=login
     done
-    check "POST and GET /rpc/dau" "$(answers)" \
-        "[{\"day\":\"2026-03-02\",\"active_users\":1},{\"day\":\"2026-03-03\",\"active_users\":1}]
-[{\"day\":\"2026-03-02\",\"active_users\":0},{\"day\":\"2026-03-03\",\"active_users\":1}]
-[{\"day\":\"2026-03-02\",\"active_users\":1},{\"day\":\"2026-03-03\",\"active_users\":0}]
-[{\"day\":\"2026-03-02\",\"active_users\":0},{\"day\":\"2026-03-03\",\"active_users\":0}]
-$DENIED schema journey_stitch
-$DENIED schema journey_stitch"
+    check "POST and GET /rpc/dau" "$(answers)" "$(lines \
+        '[{"day":"2026-03-02","active_users":1},{"day":"2026-03-03","active_users":1}]' \
+        '[{"day":"2026-03-02","active_users":0},{"day":"2026-03-03","active_users":1}]' \
+        '[{"day":"2026-03-02","active_users":1},{"day":"2026-03-03","active_users":0}]' \
+        '[{"day":"2026-03-02","active_users":0},{"day":"2026-03-03","active_users":0}]' "$NO_SCHEMA" "$NO_SCHEMA")"
+}
+
+events_list() {
+    local role
     for role in web_a web_b web_anon; do
-        get "$role" events_list '"events_list"."event_id", "events_list"."properties"' "project=${role#web_}" 'filters={"user_id":"ann"}' max_rows=10
-        get "$role" events_list '"events_list"."event_id", "events_list"."properties"' project=a 'filters={"event_type":"click"}' max_rows=1
+        get "$role" events_list event_id "project=${role#web_}" 'filters={"user_id":"ann"}' max_rows=10
+        get "$role" events_list event_id,properties project=a 'filters={"event_type":"click"}' max_rows=1
     done
-    check "GET /rpc/events_list" "$(answers)" \
-        "[{\"event_id\":\"e2\",\"properties\":{}},{\"event_id\":\"e1\",\"properties\":{\"of\": \"a\"}}]
-[{\"event_id\":\"e1\",\"properties\":{\"of\": \"a\"}}]
-[{\"event_id\":\"e1\",\"properties\":{\"of\": \"b\"}}]
-$DENIED project \"a\"$(hint a web_b read)
-$DENIED schema journey_stitch
-$DENIED schema journey_stitch"
+    check "GET /rpc/events_list" "$(answers)" "$(lines '[{"event_id":"e2"},{"event_id":"e1"}]' \
+        '[{"event_id":"e1","properties":{"of": "a"}}]' '[{"event_id":"e1"}]' "$(denied a web_b read)" \
+        "$NO_SCHEMA" "$NO_SCHEMA")"
 }
 
 bad_requests() {
     post web_a ingest_events '{"events":"x","project":"a"}'
     post web_a ingest_events '{"events":null,"project":"a"}'
     post web_a ingest_events "{\"events\":[$(event a)]}"
-    get web_a ingest_events '"ingest_events".*' events=[] project=a
-    get web_a dau '"dau".*' start_date=2026-03-02 end_date=2026-03-03 project=a tz=Nowhere
-    get web_a dau '"dau".*' start_date=soon end_date=2026-03-03 project=a tz=UTC
+    get web_a ingest_events '*' events=[] project=a
+    get web_a dau '*' start_date=2026-03-02 end_date=2026-03-03 project=a tz=Nowhere
+    get web_a dau '*' start_date=soon end_date=2026-03-03 project=a tz=UTC
     post web_a ingest_events '{"events":[],"project":"a"}'
-    check "a body that is none, none, no project, GET of what writes, bad arguments; and the connection goes on" "$(answers)" \
-        "ERROR:  22023: ingest_events takes a JSON object or an array of objects, not a string
-HINT:  Pass one event as an object, several as an array, or {\"events\": [...]}.
-ERROR:  22004: events must not be NULL
-$DENIED project \"default\"$(hint default web_a write)
-ERROR:  25006: cannot execute ingest_events() in a read-only transaction
-ERROR:  22023: invalid tz: there is no time zone \"Nowhere\"
-HINT:  tz takes the name of a time zone, such as 'UTC' or 'Europe/Berlin' (see pg_timezone_names).
-ERROR:  22007: invalid input syntax for type date: \"soon\"
-[{\"received\":0,\"inserted\":0,\"duplicates\":0,\"rejected\":0}]"
+    check "bodies that are none, no project, GET of what writes, bad arguments; the connection goes on" "$(answers)" \
+        "$(lines 'ERROR:  22023: ingest_events takes a JSON object or an array of objects, not a string' \
+            'HINT:  Pass one event as an object, several as an array, or {"events": [...]}.' \
+            'ERROR:  22004: events must not be NULL' "$(denied default web_a write)" \
+            'ERROR:  25006: cannot execute ingest_events() in a read-only transaction' \
+            'ERROR:  22023: invalid tz: there is no time zone "Nowhere"' \
+            "HINT:  tz takes the name of a time zone, such as 'UTC' or 'Europe/Berlin' (see pg_timezone_names)." \
+            'ERROR:  22007: invalid input syntax for type date: "soon"' \
+            '[{"received":0,"inserted":0,"duplicates":0,"rejected":0}]')"
 }
 
-# One session, as the issue says it: SET LOCAL role, the claims, SELECT fn(json).
+# SET LOCAL role, the claims, SELECT fn(json); and what is left of it after the transaction.
 simplest_form() {
-    check "SELECT ingest_events('…') in such a transaction, and what is left after it" "$(PGUSER=authenticator psql -At -d api -v ON_ERROR_STOP=0 -v VERBOSITY=sqlstate 2>&1 <<SQL
+    cat >"$CLUSTER_DIR/session.sql" <<'SQL'
 BEGIN;
 SET LOCAL ROLE web_a;
 SELECT set_config('request.jwt.claims', '{"role":"web_a"}', true) \g /dev/null
@@ -187,20 +201,17 @@ SELECT journey_stitch.ingest_events('[]', 'a');
 ROLLBACK;
 SELECT current_user;
 SQL
-)" '(1,1,0,0)
-2
-web_a|{"role":"web_a"}
-authenticator|
-ERROR:  42501
-ERROR:  42501
-ERROR:  42501
-authenticator'
+    check "SELECT ingest_events('…') in such a transaction, and what is left after it" "$(answers)" "$(lines \
+        '(1,1,0,0)' 2 'web_a|{"role":"web_a"}' 'authenticator|' "$NO_SCHEMA" "$(denied a web_b write)" "$NO_SCHEMA" \
+        authenticator)"
 }
 
 cluster_start postgrest "fsync = off"
 make_api
 ingest
-read_as_each
+journeys
+dau
+events_list
 bad_requests
 simplest_form
 summary

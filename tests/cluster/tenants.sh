@@ -640,13 +640,16 @@ admin() {
     check "what is left" "$(sql fresh "SELECT name FROM journey_stitch.projects")" default
 }
 
-# Views show what their owner may see, but of pg_stat_activity what the reader may.
+# Views show what their owner may see, but of pg_stat_activity what the reader may: an admin who is not in pg_monitor sees
+# that a process runs.
 monitor() {
     local role
+    check "what the launcher does, as pg_monitor sees it" "$(PGUSER=watcher sql tenants "
+        SELECT state IN ('idle', 'active') AND wait_event IS NOT NULL FROM journey_stitch.stat_worker
+        WHERE role = 'launcher'")" t
+    check "and an admin" "$(PGUSER=boss sql tenants "
+        SELECT state FROM journey_stitch.stat_worker WHERE role = 'launcher'")" running
     for role in watcher boss; do
-        check "what the launcher does, as $role sees it" "$(PGUSER=$role sql tenants "
-            SELECT state IN ('idle', 'active') AND activity IS DISTINCT FROM '<insufficient privilege>'
-            FROM journey_stitch.stat_worker WHERE role = 'launcher'")" t
         check "counters, as $role sees them" "$(PGUSER=$role sql tenants "
             SELECT string_agg(project, ' ' ORDER BY project) FROM journey_stitch.stat_stitch")" 'alpha beta default'
     done
