@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- The tables: plain SQL, and the only truth. The graph and the rollups can be rebuilt from them. There are no
 -- foreign keys: pg_restore loads an extension's tables in any order. verify() sees to it that nothing dangles.
 
@@ -161,3 +164,6 @@ CREATE TABLE journey_stitch.users (
     UNIQUE (project_id, user_id)
 );
 COMMENT ON TABLE journey_stitch.users IS 'Every distinct user_id of the stitched events, as sent, with its number in the rollups'' sets.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

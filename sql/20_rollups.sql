@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Rollups: kept by the stitcher in the transaction that stitches the events. Their rows are sets, so
 -- that distinct counts over any span of days are exact, and so that a merge can move a journey's activity.
 
@@ -31,3 +34,6 @@ CREATE TABLE journey_stitch.event_counts (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE journey_stitch.event_counts IS 'How many events of each type each day and half hour (UTC) has.';
 COMMENT ON COLUMN journey_stitch.event_counts.grain IS 'd: a UTC day. h: half an hour.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

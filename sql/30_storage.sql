@@ -1,8 +1,32 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Partitions, setup and removal.
+
+CREATE FUNCTION journey_stitch.keep_private(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
+               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role
+        FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        WHERE c.oid = keep_private.relation AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', granted.kind, relation, granted.role);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.keep_private(regclass) IS
+    'Takes back what ALTER DEFAULT PRIVILEGES has granted on a new relation: its rows are read through the functions and the partitioned table, which look who is asking.';
 
 CREATE FUNCTION journey_stitch.ensure_event_partitions(up_to bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 AS $$
 DECLARE
     partition_size CONSTANT bigint := 10000000;
@@ -17,6 +41,7 @@ BEGIN
     LOOP
         EXECUTE format('CREATE TABLE journey_stitch.events_p%s (LIKE journey_stitch.events INCLUDING ALL, PRIMARY KEY (id))', n);
         EXECUTE format('CREATE INDEX ON journey_stitch.events_p%s USING brin (occurred_at)', n);
+        PERFORM journey_stitch.keep_private(format('journey_stitch.events_p%s', n)::regclass);
         EXECUTE format('ALTER TABLE journey_stitch.events ATTACH PARTITION journey_stitch.events_p%s FOR VALUES FROM (%s) TO (%s)',
                        n, n * partition_size, (n + 1) * partition_size);
         UPDATE journey_stitch.state SET is_ready = true WHERE NOT is_ready;
@@ -40,6 +65,7 @@ BEGIN
              journey_stitch.activity, journey_stitch.event_counts, journey_stitch.project_stats,
              journey_stitch.rejection_stats, journey_stitch.job_errors, journey_stitch.project_grants;
     IF to_regclass('journey_graph."Event"') IS NOT NULL THEN
+        PERFORM journey_stitch.refuse_foreign_graph();
         TRUNCATE journey_graph."Event", journey_graph."Correlation", journey_graph."Journey",
                  journey_graph."HAS_KEY", journey_graph."PART_OF";
     END IF;
@@ -48,3 +74,6 @@ END
 $$;
 COMMENT ON FUNCTION journey_stitch.clean() IS
     'Removes all data of all projects: events, journeys, dead letters, rollups and the graph''s contents. Keeps the extension, and the project "default", of which nothing is granted to anybody afterwards.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- The graph. Its label tables are AGE's; only their contents and indexes are ours. Made by functions,
 -- never by this script: here the label tables would become members of the extension, their rows would
 -- be missing from dumps, and DROP EXTENSION would leave AGE's catalog with dangling entries.
@@ -20,9 +23,29 @@ $$;
 COMMENT ON FUNCTION journey_stitch.graph_label_id(text) IS
     'The number that AGE gave to a label of journey_graph; NULL if there is no such label.';
 
+-- Whoever may create schemas could have made one of this name, with triggers that would run as our owner.
+CREATE FUNCTION journey_stitch.refuse_foreign_graph() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_namespace n
+               JOIN pg_extension x ON x.extname = 'journey_stitch'
+               LEFT JOIN pg_class c ON c.relnamespace = n.oid
+               WHERE n.nspname = 'journey_graph' AND (n.nspowner <> x.extowner OR c.relowner <> x.extowner)) THEN
+        RAISE EXCEPTION 'a schema journey_graph exists, and it, or something in it, is not the owner''s of journey_stitch'
+            USING ERRCODE = 'duplicate_object',
+                  HINT = 'Rename it, or give it and what is in it to that role, then call journey_stitch.setup().';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.refuse_foreign_graph() IS
+    'An error (42710) if there is a schema journey_graph that does not belong, with all that is in it, to the extension''s owner.';
+
 CREATE FUNCTION journey_stitch.ensure_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -31,6 +54,7 @@ DECLARE
 BEGIN
     -- One at a time.
     LOCK TABLE journey_stitch.journeys IN SHARE UPDATE EXCLUSIVE MODE;
+    PERFORM journey_stitch.refuse_foreign_graph();
 
     IF NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
         -- Tables that AGE does not know, as a dump of only the schema makes them.
@@ -47,6 +71,8 @@ BEGIN
         PERFORM setval('journey_graph."Event_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Correlation_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Journey_id_seq"', 140737488355328);
+        PERFORM journey_stitch.keep_private(c.oid) FROM pg_class c
+        WHERE c.relnamespace = to_regnamespace('journey_graph') AND c.relkind IN ('r', 'S');
     ELSIF EXISTS (SELECT FROM unnest(labels) AS l (name) WHERE to_regclass(format('journey_graph.%I', l.name)) IS NULL) THEN
         RAISE EXCEPTION 'a graph journey_graph exists, and it is not one of journey_stitch'
             USING ERRCODE = 'duplicate_object',
@@ -107,3 +133,6 @@ END
 $$;
 COMMENT ON FUNCTION journey_stitch.setup() IS
     'Makes what CREATE EXTENSION cannot: the first partition of events, the graph, and the policies of row level security. Starts stitching after a restored dump. In a new database the first ingest, the first stitching and the first grant_project() make what they need, too.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

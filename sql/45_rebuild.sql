@@ -1,8 +1,12 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- The graph made anew from the tables.
 
 CREATE FUNCTION journey_stitch.drop_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -12,6 +16,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
         RETURN;
     END IF;
+    PERFORM journey_stitch.refuse_foreign_graph();
     -- What AGE's drop_graph() expects to find, and what it leaves behind of tables that are gone.
     IF to_regnamespace('journey_graph') IS NULL THEN
         CREATE SCHEMA journey_graph;
@@ -33,6 +38,7 @@ COMMENT ON FUNCTION journey_stitch.drop_graph() IS
 CREATE FUNCTION journey_stitch.rebuild_graph() RETURNS TABLE (label text, entries bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 SET client_min_messages = warning
 -- Joins of whole tables, whose statistics may be older than their rows.
 SET enable_nestloop = off
@@ -53,6 +59,7 @@ BEGIN
     LOCK TABLE journey_stitch.projects IN SHARE ROW EXCLUSIVE MODE;
     -- And nobody else makes the graph meanwhile: see ensure_graph().
     LOCK TABLE journey_stitch.journeys IN SHARE UPDATE EXCLUSIVE MODE;
+    PERFORM journey_stitch.refuse_foreign_graph();
     -- As every stitched batch does: a REPEATABLE READ caller with a snapshot from before gets a serialization
     -- failure. Rows locked now are those of workers that wait for the table, and these have no old snapshot.
     UPDATE journey_stitch.projects SET version = version + 1
@@ -173,3 +180,6 @@ END
 $$;
 COMMENT ON FUNCTION journey_stitch.rebuild_graph() IS
     'Makes the graph journey_graph anew from the tables, whatever has become of it, and answers how many entries each label has. Whatever else was put into it by hand goes. Stitching waits meanwhile; ingesting and reading go on.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Reading journeys.
 
 CREATE FUNCTION journey_stitch.journey_of_entry(entry bigint) RETURNS bigint
@@ -6,7 +9,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- The graph comes with the first stitching; before, every event is pending.
-    IF entry IS NULL OR to_regclass('journey_graph."HAS_KEY"') IS NULL THEN
+    IF entry IS NULL OR NOT journey_stitch.has_graph() THEN
         RETURN NULL;
     END IF;
     -- All keys of an event are in one journey, so any will do.
@@ -33,3 +36,6 @@ SELECT e.*
 FROM journey_stitch.events e
 WHERE NOT EXISTS (SELECT FROM journey_stitch.pending q WHERE q.event_ranges @> e.id);
 COMMENT ON VIEW journey_stitch.stitched_events IS 'The events that are in their journeys: all but those that still wait in pending.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

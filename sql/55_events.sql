@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Reading single events.
 
 CREATE FUNCTION journey_stitch.events_list(project text DEFAULT 'default', filters jsonb DEFAULT NULL,
@@ -27,3 +30,6 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ingest_status';
 COMMENT ON FUNCTION journey_stitch.ingest_status(text) IS
     'How far a project''s events have come: pending (accepted, not stitched yet), failed (open dead letters) and processed (stitched).';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- What is seen from outside: counters that the stitcher keeps in the transactions that it counts, and what
 -- the processes are doing now. pg_monitor reads the views.
 
@@ -150,3 +153,6 @@ END
 $$;
 COMMENT ON FUNCTION journey_stitch.stat_reset(text) IS
     'Sets the counters of one project, or (NULL) of all, to zero and forgets their job_errors.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

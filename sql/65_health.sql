@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- What an operator asks first.
 
 CREATE FUNCTION journey_stitch.health() RETURNS TABLE ("check" text, status text, detail text)
@@ -91,3 +94,6 @@ END
 $$;
 COMMENT ON FUNCTION journey_stitch.health() IS
     'What an operator asks first, a row a check: status OK, WARN or FAIL, and in detail what is so and what to do.';
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Who may do what. Three roles say what kinds of things one may do, grants of projects say to whose events.
 -- Functions find out for themselves who calls them (src/rights.rs); row level security does the same for
 -- SELECTs on the tables. The graph is granted to nobody: in AGE who may read it can write it.
@@ -60,7 +63,7 @@ BEGIN
               VALUES ('granted', 'projects', 'SELECT',
                       'id = ANY ((SELECT journey_stitch.granted_projects() || journey_stitch.granted_projects(''write''))::integer[])'),
                      ('granted', 'project_grants', 'SELECT',
-                      'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[]) AND pg_has_role(grantee, ''USAGE'')'),
+                      'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[]) AND (pg_has_role(grantee, ''USAGE'') OR pg_has_role(''journey_stitch_admin'', ''USAGE''))'),
                      ('mended', 'dead_letters', 'UPDATE',
                       'project_id = ANY ((SELECT journey_stitch.granted_projects(''write''))::integer[])')) AS v
         WHERE NOT EXISTS (SELECT FROM pg_policy p
@@ -84,6 +87,10 @@ BEGIN
     IF grant_project.privilege IS NULL OR grant_project.privilege NOT IN ('read', 'write', 'all') THEN
         RAISE EXCEPTION 'invalid privilege: there is no privilege "%"', grant_project.privilege
             USING ERRCODE = 'invalid_parameter_value', HINT = 'privilege takes ''read'', ''write'' or ''all''.';
+    END IF;
+    IF grant_project.project IS NULL OR octet_length(grant_project.project) NOT BETWEEN 1 AND 200 THEN
+        RAISE EXCEPTION 'invalid project: its name has % bytes', octet_length(grant_project.project)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'project takes a name of 1 to 200 bytes.';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = grant_project.grantee) THEN
         RAISE EXCEPTION 'role "%" does not exist', grant_project.grantee USING ERRCODE = 'undefined_object';
@@ -125,8 +132,23 @@ END
 $$;
 COMMENT ON FUNCTION journey_stitch.revoke_project(text, name, text) IS 'Takes back what grant_project() has given.';
 
--- PUBLIC has nothing.
+-- PUBLIC has nothing, and nobody has what ALTER DEFAULT PRIVILEGES may have granted.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA journey_stitch FROM PUBLIC;
+DO $$
+DECLARE
+    granted record;
+BEGIN
+    PERFORM journey_stitch.keep_private(c.oid) FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = 'journey_stitch'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S');
+    FOR granted IN
+        SELECT p.oid::regprocedure AS function, a.grantee::regrole AS role
+        FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+        WHERE p.pronamespace = 'journey_stitch'::regnamespace AND a.grantee NOT IN (0, p.proowner)
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', granted.function, granted.role);
+    END LOOP;
+END
+$$;
 
 GRANT journey_stitch_reader, journey_stitch_writer TO journey_stitch_admin;
 GRANT USAGE ON SCHEMA journey_stitch TO journey_stitch_reader, journey_stitch_writer, pg_monitor;
@@ -166,3 +188,6 @@ GRANT EXECUTE ON FUNCTION
     journey_stitch.health(), journey_stitch.is_preloaded(), journey_stitch.launcher_pid(), journey_stitch.library_version(),
     journey_stitch.worker_slots(), journey_stitch.progress_slots()
     TO pg_monitor, journey_stitch_admin;
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

@@ -1,3 +1,6 @@
+-- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Comments on the functions that the library declares.
 
 COMMENT ON FUNCTION journey_stitch.ingest_events(jsonb, text) IS
@@ -28,6 +31,8 @@ COMMENT ON FUNCTION journey_stitch.members_ids(bigint, bytea) IS
     'The ids in a set of a rollup, of the given chunk: users.id or journeys.id; one NULL if the set cannot be read.';
 COMMENT ON FUNCTION journey_stitch.is_preloaded() IS 'Whether shared_preload_libraries holds journey_stitch, so that there are workers.';
 COMMENT ON FUNCTION journey_stitch.launcher_pid() IS 'The process id of the launcher of workers; NULL if it does not run.';
+COMMENT ON FUNCTION journey_stitch.has_graph() IS
+    'Whether the graph''s tables are there and the extension owner''s; what they hold, rebuild_graph() can make.';
 COMMENT ON FUNCTION journey_stitch.wake_worker() IS 'Has a worker look at this database when the transaction commits.';
 COMMENT ON FUNCTION journey_stitch.library_version() IS
     'The version of the library that this session has loaded. Another one than that of the extension''s objects: ALTER EXTENSION journey_stitch UPDATE is due.';
@@ -60,7 +65,9 @@ SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_stats', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.rejection_stats', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.job_errors', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.job_errors_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_grants', '');
+-- What was granted to a role that is gone would be another role's where the dump is restored.
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_grants',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) grantee)');
 
 COMMENT ON SCHEMA journey_stitch IS 'Stitches events into user journeys: start with ingest_events(), get_journey(), dau() and health().';
 
@@ -68,3 +75,6 @@ COMMENT ON SCHEMA journey_stitch IS 'Stitches events into user journeys: start w
 ALTER FUNCTION journey_stitch.event_keys(text, text, text, jsonb) ROWS 3;
 -- Its joins are of whole tables, whose statistics may be older than their rows.
 ALTER FUNCTION journey_stitch.verify() SET enable_nestloop = off;
+
+-- As it was: what the library declares goes to this schema.
+SET LOCAL search_path = journey_stitch, pg_temp;

@@ -35,6 +35,10 @@ CREATE FUNCTION journey_stitch.library_version() RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'library_version_wrapper';
 
+CREATE FUNCTION journey_stitch.has_graph() RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'has_graph_wrapper';
+
 CREATE FUNCTION journey_stitch.wake_worker() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'wake_worker_wrapper';
@@ -102,9 +106,30 @@ ALTER TABLE journey_stitch.journeys DROP CONSTRAINT journeys_merged_into_fkey;
 
 -- 30_storage.sql
 
+CREATE FUNCTION journey_stitch.keep_private(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
+               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role
+        FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        WHERE c.oid = keep_private.relation AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', granted.kind, relation, granted.role);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.keep_private(regclass) IS
+    'Takes back what ALTER DEFAULT PRIVILEGES has granted on a new relation: its rows are read through the functions and the partitioned table, which look who is asking.';
+
 CREATE OR REPLACE FUNCTION journey_stitch.ensure_event_partitions(up_to bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 AS $$
 DECLARE
     partition_size CONSTANT bigint := 10000000;
@@ -119,6 +144,7 @@ BEGIN
     LOOP
         EXECUTE format('CREATE TABLE journey_stitch.events_p%s (LIKE journey_stitch.events INCLUDING ALL, PRIMARY KEY (id))', n);
         EXECUTE format('CREATE INDEX ON journey_stitch.events_p%s USING brin (occurred_at)', n);
+        PERFORM journey_stitch.keep_private(format('journey_stitch.events_p%s', n)::regclass);
         EXECUTE format('ALTER TABLE journey_stitch.events ATTACH PARTITION journey_stitch.events_p%s FOR VALUES FROM (%s) TO (%s)',
                        n, n * partition_size, (n + 1) * partition_size);
         UPDATE journey_stitch.state SET is_ready = true WHERE NOT is_ready;
@@ -142,6 +168,7 @@ BEGIN
              journey_stitch.activity, journey_stitch.event_counts, journey_stitch.project_stats,
              journey_stitch.rejection_stats, journey_stitch.job_errors, journey_stitch.project_grants;
     IF to_regclass('journey_graph."Event"') IS NOT NULL THEN
+        PERFORM journey_stitch.refuse_foreign_graph();
         TRUNCATE journey_graph."Event", journey_graph."Correlation", journey_graph."Journey",
                  journey_graph."HAS_KEY", journey_graph."PART_OF";
     END IF;
@@ -153,9 +180,28 @@ COMMENT ON FUNCTION journey_stitch.clean() IS
 
 -- 40_graph.sql: the graph itself is as it was.
 
+CREATE FUNCTION journey_stitch.refuse_foreign_graph() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_namespace n
+               JOIN pg_extension x ON x.extname = 'journey_stitch'
+               LEFT JOIN pg_class c ON c.relnamespace = n.oid
+               WHERE n.nspname = 'journey_graph' AND (n.nspowner <> x.extowner OR c.relowner <> x.extowner)) THEN
+        RAISE EXCEPTION 'a schema journey_graph exists, and it, or something in it, is not the owner''s of journey_stitch'
+            USING ERRCODE = 'duplicate_object',
+                  HINT = 'Rename it, or give it and what is in it to that role, then call journey_stitch.setup().';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.refuse_foreign_graph() IS
+    'An error (42710) if there is a schema journey_graph that does not belong, with all that is in it, to the extension''s owner.';
+
 CREATE OR REPLACE FUNCTION journey_stitch.ensure_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -164,6 +210,7 @@ DECLARE
 BEGIN
     -- One at a time.
     LOCK TABLE journey_stitch.journeys IN SHARE UPDATE EXCLUSIVE MODE;
+    PERFORM journey_stitch.refuse_foreign_graph();
 
     IF NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
         -- Tables that AGE does not know, as a dump of only the schema makes them.
@@ -180,6 +227,8 @@ BEGIN
         PERFORM setval('journey_graph."Event_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Correlation_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Journey_id_seq"', 140737488355328);
+        PERFORM journey_stitch.keep_private(c.oid) FROM pg_class c
+        WHERE c.relnamespace = to_regnamespace('journey_graph') AND c.relkind IN ('r', 'S');
     ELSIF EXISTS (SELECT FROM unnest(labels) AS l (name) WHERE to_regclass(format('journey_graph.%I', l.name)) IS NULL) THEN
         RAISE EXCEPTION 'a graph journey_graph exists, and it is not one of journey_stitch'
             USING ERRCODE = 'duplicate_object',
@@ -246,6 +295,7 @@ COMMENT ON FUNCTION journey_stitch.setup() IS
 CREATE FUNCTION journey_stitch.drop_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -255,6 +305,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph') THEN
         RETURN;
     END IF;
+    PERFORM journey_stitch.refuse_foreign_graph();
     -- What AGE's drop_graph() expects to find, and what it leaves behind of tables that are gone.
     IF to_regnamespace('journey_graph') IS NULL THEN
         CREATE SCHEMA journey_graph;
@@ -276,6 +327,7 @@ COMMENT ON FUNCTION journey_stitch.drop_graph() IS
 CREATE FUNCTION journey_stitch.rebuild_graph() RETURNS TABLE (label text, entries bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET default_tablespace = ''
 SET client_min_messages = warning
 -- Joins of whole tables, whose statistics may be older than their rows.
 SET enable_nestloop = off
@@ -296,6 +348,7 @@ BEGIN
     LOCK TABLE journey_stitch.projects IN SHARE ROW EXCLUSIVE MODE;
     -- And nobody else makes the graph meanwhile: see ensure_graph().
     LOCK TABLE journey_stitch.journeys IN SHARE UPDATE EXCLUSIVE MODE;
+    PERFORM journey_stitch.refuse_foreign_graph();
     -- As every stitched batch does: a REPEATABLE READ caller with a snapshot from before gets a serialization
     -- failure. Rows locked now are those of workers that wait for the table, and these have no old snapshot.
     UPDATE journey_stitch.projects SET version = version + 1
@@ -418,6 +471,24 @@ COMMENT ON FUNCTION journey_stitch.rebuild_graph() IS
     'Makes the graph journey_graph anew from the tables, whatever has become of it, and answers how many entries each label has. Whatever else was put into it by hand goes. Stitching waits meanwhile; ingesting and reading go on.';
 
 -- 50_journeys.sql
+
+CREATE OR REPLACE FUNCTION journey_stitch.journey_of_entry(entry bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The graph comes with the first stitching; before, every event is pending.
+    IF entry IS NULL OR NOT journey_stitch.has_graph() THEN
+        RETURN NULL;
+    END IF;
+    -- All keys of an event are in one journey, so any will do.
+    RETURN (SELECT k.journey_id
+            FROM journey_graph."HAS_KEY" h
+            JOIN journey_stitch.keys k ON k.id = journey_stitch.graph_entry_id(h.end_id)
+            WHERE h.start_id OPERATOR(ag_catalog.=) ag_catalog._graphid(journey_stitch.graph_label_id('Event'), entry)
+            LIMIT 1);
+END
+$$;
 
 CREATE OR REPLACE FUNCTION journey_stitch.get_journey(id text, project text DEFAULT 'default')
 RETURNS TABLE (journey_id uuid, event_id text, event_type text, event_name text, occurred_at timestamptz,
@@ -767,7 +838,7 @@ BEGIN
               VALUES ('granted', 'projects', 'SELECT',
                       'id = ANY ((SELECT journey_stitch.granted_projects() || journey_stitch.granted_projects(''write''))::integer[])'),
                      ('granted', 'project_grants', 'SELECT',
-                      'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[]) AND pg_has_role(grantee, ''USAGE'')'),
+                      'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[]) AND (pg_has_role(grantee, ''USAGE'') OR pg_has_role(''journey_stitch_admin'', ''USAGE''))'),
                      ('mended', 'dead_letters', 'UPDATE',
                       'project_id = ANY ((SELECT journey_stitch.granted_projects(''write''))::integer[])')) AS v
         WHERE NOT EXISTS (SELECT FROM pg_policy p
@@ -791,6 +862,10 @@ BEGIN
     IF grant_project.privilege IS NULL OR grant_project.privilege NOT IN ('read', 'write', 'all') THEN
         RAISE EXCEPTION 'invalid privilege: there is no privilege "%"', grant_project.privilege
             USING ERRCODE = 'invalid_parameter_value', HINT = 'privilege takes ''read'', ''write'' or ''all''.';
+    END IF;
+    IF grant_project.project IS NULL OR octet_length(grant_project.project) NOT BETWEEN 1 AND 200 THEN
+        RAISE EXCEPTION 'invalid project: its name has % bytes', octet_length(grant_project.project)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'project takes a name of 1 to 200 bytes.';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = grant_project.grantee) THEN
         RAISE EXCEPTION 'role "%" does not exist', grant_project.grantee USING ERRCODE = 'undefined_object';
@@ -875,7 +950,8 @@ $$;
 -- PUBLIC has nothing. Only what is new: what users have granted on the others is theirs.
 REVOKE ALL ON FUNCTION
     journey_stitch.granted_projects(text), journey_stitch.library_version(), journey_stitch.wake_worker(),
-    journey_stitch.worker_slots(),
+    journey_stitch.worker_slots(), journey_stitch.has_graph(), journey_stitch.keep_private(regclass),
+    journey_stitch.refuse_foreign_graph(),
     journey_stitch.note_progress(text, text, integer, integer), journey_stitch.progress_slots(),
     journey_stitch.drop_graph(), journey_stitch.rebuild_graph(), journey_stitch.events_list(text, jsonb, text, integer),
     journey_stitch.get_event(text, text), journey_stitch.ingest_status(text), journey_stitch.stat_reset(text),
@@ -971,6 +1047,8 @@ GRANT EXECUTE ON FUNCTION
 
 COMMENT ON FUNCTION journey_stitch.granted_projects(text) IS
     'The projects that the present role may read or (privilege ''write'') write to, as the policies of row level security ask.';
+COMMENT ON FUNCTION journey_stitch.has_graph() IS
+    'Whether the graph''s tables are there and the extension owner''s; what they hold, rebuild_graph() can make.';
 COMMENT ON FUNCTION journey_stitch.wake_worker() IS 'Has a worker look at this database when the transaction commits.';
 COMMENT ON FUNCTION journey_stitch.library_version() IS
     'The version of the library that this session has loaded. Another one than that of the extension''s objects: ALTER EXTENSION journey_stitch UPDATE is due.';
@@ -983,7 +1061,9 @@ SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_stats', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.rejection_stats', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.job_errors', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.job_errors_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_grants', '');
+-- What was granted to a role that is gone would be another role's where the dump is restored.
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_grants',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) grantee)');
 
 -- A GRANT in an extension's script has PostgreSQL note all privileges of the object as the extension's own, users'
 -- grants among them: pg_dump would leave these out, and a restored database would lack them. Ours are to stay noted,

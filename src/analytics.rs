@@ -29,7 +29,7 @@ const WEEK_DAYS: i32 = 7;
 #[pg_extern(stable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn dau(
-    start_date: default!(Option<Date>, "current_date - 29"),
+    start_date: default!(Option<Date>, "CURRENT_DATE OPERATOR(pg_catalog.-) 29"),
     end_date: default!(Option<Date>, "current_date"),
     project: default!(Option<&str>, "'default'"),
     tz: default!(Option<&str>, "'UTC'"),
@@ -53,7 +53,10 @@ fn dau(
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)] // the shape is what pgrx reads the declaration from
 fn retention(
-    start_date: default!(Option<Date>, "(date_trunc('week', current_date) - interval '21 days')::date"),
+    start_date: default!(
+        Option<Date>,
+        "(pg_catalog.date_trunc('week', CURRENT_DATE) OPERATOR(pg_catalog.-) interval '21 days')::pg_catalog.date"
+    ),
     windows: default!(Option<i32>, 3),
     project: default!(Option<&str>, "'default'"),
     tz: default!(Option<&str>, "'UTC'"),

@@ -72,3 +72,33 @@ pub fn relation(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
     };
     (oid != pg_sys::InvalidOid).then_some(oid)
 }
+
+/// Who owns a schema; `None`: it is not there.
+pub fn schema_owner(schema: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: the look-up takes a C string.
+    let oid = unsafe { pg_sys::get_namespace_oid(schema.as_ptr(), true) };
+    cached(pg_sys::SysCacheIdentifier::NAMESPACEOID, oid, |row: &pg_sys::FormData_pg_namespace| row.nspowner)
+}
+
+/// Who owns a relation; `None`: it is not there.
+pub fn relation_owner(oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    cached(pg_sys::SysCacheIdentifier::RELOID, oid, |row: &pg_sys::FormData_pg_class| row.relowner)
+}
+
+/// Reads the row of an object from a catalog's cache whose key is the oid and whose rows begin with a `Form`.
+fn cached<Form, T>(
+    cache: pg_sys::SysCacheIdentifier::Type,
+    oid: pg_sys::Oid,
+    read: impl FnOnce(&Form) -> T,
+) -> Option<T> {
+    // SAFETY: the row is released after it was read, and the callers name the struct that fits the cache.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(cache as i32, oid.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let value = read(&*pg_sys::GETSTRUCT(tuple).cast::<Form>());
+        pg_sys::ReleaseSysCache(tuple);
+        Some(value)
+    }
+}

@@ -5,7 +5,7 @@
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 
-use crate::catalog::relation;
+use crate::catalog::{self, relation};
 use crate::error::Error;
 use crate::sql::{Row, Sql};
 
@@ -18,10 +18,22 @@ fn graph_entry_id(graphid: i64) -> i64 {
     graphid & ((1 << ENTRY_ID_BITS) - 1)
 }
 
-/// Whether the graph's tables are there, from the catalog cache: no stitched event without them.
+/// Whether the graph's tables are there, from the catalog caches: no stitched event without them. Somebody
+/// else's do not count, because statements on them could run that role's triggers with our rights.
 pub fn exists() -> bool {
     let labels = [c"Event", c"Correlation", c"Journey", c"HAS_KEY", c"PART_OF"];
-    labels.iter().all(|label| relation(c"journey_graph", label).is_some())
+    let Some(owner) = catalog::installed().map(|installed| installed.owner) else { return false };
+    catalog::schema_owner(c"journey_graph") == Some(owner)
+        && labels.iter().all(|label| {
+            relation(c"journey_graph", label)
+                .is_some_and(|table| catalog::relation_owner(table) == Some(owner))
+        })
+}
+
+/// The same, for functions in SQL.
+#[pg_extern(stable, parallel_safe)]
+fn has_graph() -> bool {
+    exists()
 }
 
 /// The numbers that AGE gave to the labels.

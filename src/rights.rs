@@ -73,7 +73,8 @@ impl Caller {
             };
         }
         let args: [DatumWithOid; 3] = [name.into(), privilege.code().into(), self.role.into()];
-        let found = sql.prepared(include_str!("../sql/steps/project_permitted.sql"), &args)?.one()?;
+        let statement = include_str!("../sql/steps/project_permitted.sql");
+        let found = sql::reading_latest(|sql| sql.prepared(statement, &args)?.one())?;
         found.ok_or_else(|| Error::ProjectDenied {
             project: name.to_owned(),
             privilege: privilege.code(),
@@ -82,13 +83,15 @@ impl Caller {
     }
 
     /// Ids of the projects that the caller has the privilege on; `None`: all.
-    fn projects(&self, sql: &Sql, privilege: Privilege) -> Result<Option<Vec<i32>>, Error> {
+    fn projects(&self, privilege: Privilege) -> Result<Option<Vec<i32>>, Error> {
         if self.is_unrestricted {
             return Ok(None);
         }
         let args: [DatumWithOid; 2] = [privilege.code().into(), self.role.into()];
-        let rows = sql.prepared(include_str!("../sql/steps/projects_permitted.sql"), &args)?;
-        rows.map(|row| row.get(1)).collect::<Result<Vec<i32>, Error>>().map(Some)
+        sql::reading_latest(|sql| {
+            let rows = sql.prepared(include_str!("../sql/steps/projects_permitted.sql"), &args)?;
+            rows.map(|row| row.get(1)).collect::<Result<Vec<i32>, Error>>().map(Some)
+        })
     }
 
     fn role_name(&self) -> String {
@@ -150,7 +153,7 @@ pub fn writing_to_some<T>(
         let projects = match project {
             Some(name) if caller.is_unrestricted => Some(vec![project::find(sql, name)?]),
             Some(name) => Some(vec![caller.permitted(sql, name, Privilege::Write)?]),
-            None => caller.projects(sql, Privilege::Write)?,
+            None => caller.projects(Privilege::Write)?,
         };
         work(sql, projects)
     })
@@ -183,9 +186,9 @@ fn granted_projects(privilege: default!(Option<&str>, "'read'")) -> Result<Vec<i
         }
     };
     let caller = Caller::step_aside()?;
-    let projects = sql::reading(|sql| match caller.projects(sql, privilege)? {
-        Some(projects) => Ok(projects),
-        None => project::all(sql),
-    })?;
+    let projects = match caller.projects(privilege)? {
+        Some(projects) => projects,
+        None => sql::reading(project::all)?,
+    };
     Ok(projects)
 }

@@ -28,6 +28,23 @@ pub fn writing<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
     connected(false, work)
 }
 
+/// Runs statements that only read, all on a snapshot of what is committed now, whatever the transaction's is:
+/// as PostgreSQL looks at its catalogs, for what must hold at once, such as a right that was taken back.
+pub fn reading_latest<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
+    // SAFETY: the snapshot is popped where it was pushed; an error's abort pops it, too. In a parallel worker
+    // there is no other snapshot than the leader's.
+    unsafe {
+        let latest = match pg_sys::ParallelWorkerNumber >= 0 || pg_sys::IsInParallelMode() {
+            true => pg_sys::GetActiveSnapshot(),
+            false => pg_sys::GetLatestSnapshot(),
+        };
+        pg_sys::PushActiveSnapshot(latest);
+        let done = reading(work);
+        pg_sys::PopActiveSnapshot();
+        done
+    }
+}
+
 fn connected<T, E>(read_only: bool, work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
     // JIT pays for none of these statements, and its compiling takes longer than all of them.
     with_settings(&[(c"jit", c"off")], || {

@@ -52,7 +52,21 @@ pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
         shared::with_board(|board| board.give_way(database, process::after(process::now(), LOCKED_RETRY)));
         return;
     }
-    process::set_application_name(c"journey_stitch worker");
+    // What ALTER DATABASE … SET may have given to the session must not reach into stitching, nor into the first
+    // statement: this is a superuser until begin().
+    for (name, value) in [
+        (c"application_name", c"journey_stitch worker"),
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"default_transaction_read_only", c"off"),
+        (c"default_tablespace", c""),
+        (c"statement_timeout", c"0"),
+        (c"transaction_timeout", c"0"),
+        (c"lock_timeout", c"0"),
+        (c"idle_in_transaction_session_timeout", c"0"),
+    ] {
+        process::set(name, value);
+    }
     let settings = database_settings();
     loop {
         process::reload_if_asked();
@@ -121,16 +135,7 @@ enum Session {
 
 /// Makes the worker, which connects as a superuser, the extension's owner.
 fn begin() -> Session {
-    let installed = process::transaction(|| -> Result<_, Error> {
-        // What a session may have been given by ALTER DATABASE … SET must not reach into stitching.
-        let settings = "SELECT set_config(name, value, false)
-             FROM (VALUES ('search_path', 'pg_catalog, pg_temp'), ('default_transaction_isolation', 'read committed'),
-                          ('default_transaction_read_only', 'off'), ('statement_timeout', '0'),
-                          ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'))
-                  AS s (name, value)";
-        sql::writing(|sql| sql.run(settings, &[]).map(drop))?;
-        Ok(catalog::installed())
-    });
+    let installed = process::transaction(|| -> Result<_, Error> { Ok(catalog::installed()) });
     match installed {
         None => Session::Foreign,
         Some(_) if !config::ENABLED.get() => Session::Off,

@@ -34,7 +34,7 @@ pub extern "C-unwind" fn journey_stitch_launcher(_argument: pg_sys::Datum) {
     process::take_signals();
     // No database: the launcher reads shared catalogs only, and is in nobody's way.
     BackgroundWorker::connect_worker_to_spi(None, None);
-    process::set_application_name(c"journey_stitch launcher");
+    process::set(c"application_name", c"journey_stitch launcher");
     process::at_exit(leave);
     with_board(|board| {
         board.launcher = my_latch();

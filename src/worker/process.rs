@@ -113,13 +113,13 @@ fn database_tag(database: u32) -> pg_sys::LOCKTAG {
     }
 }
 
-/// What pg_stat_activity shows as the application.
-pub fn set_application_name(name: &CStr) {
-    // SAFETY: two C strings, and a setting that anybody may set.
+/// Sets a setting for the session.
+pub fn set(name: &CStr, value: &CStr) {
+    // SAFETY: two C strings, and settings that anybody may set.
     unsafe {
         let context = pg_sys::GucContext::PGC_USERSET;
         let source = pg_sys::GucSource::PGC_S_SESSION;
-        pg_sys::SetConfigOption(c"application_name".as_ptr(), name.as_ptr(), context, source);
+        pg_sys::SetConfigOption(name.as_ptr(), value.as_ptr(), context, source);
     }
 }
 

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/../.."
 
 OURS="('journey_stitch'::regnamespace, COALESCE(to_regnamespace('journey_graph'), 0::regnamespace))"
 # Functions in C that run no SQL, and so look nothing up by search_path.
-WITHOUT_SQL="'event_keys', 'graph_entry_id', 'is_preloaded', 'launcher_pid', 'library_version', 'members_difference',
-             'members_ids', 'members_union', 'note_progress', 'progress_slots', 'wake_worker', 'worker_slots'"
+WITHOUT_SQL="'event_keys', 'graph_entry_id', 'has_graph', 'is_preloaded', 'launcher_pid', 'library_version',
+             'members_difference', 'members_ids', 'members_union', 'note_progress', 'progress_slots', 'wake_worker', 'worker_slots'"
 
 # privileges_of DATABASE OID: whatever a role has in our schemas, by the catalog.
 privileges_of() {

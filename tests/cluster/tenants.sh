@@ -122,7 +122,10 @@ FROM (VALUES
     ('event_keys(text,text,text,jsonb)', 'nobody', true, $$event_keys('e1', 'u', 's', '[]')$$),
     ('graph_entry_id(ag_catalog.graphid)', 'nobody', true, $$graph_entry_id(ag_catalog._graphid(1, 1))$$),
     ('graph_label_id(text)', 'nobody', true, $$graph_label_id('Event')$$),
+    ('has_graph()', 'nobody', true, $$has_graph()$$),
     ('journey_of_entry(bigint)', 'nobody', true, $$journey_of_entry(1)$$),
+    ('keep_private(regclass)', 'nobody', true, $$keep_private('journey_stitch.state')$$),
+    ('refuse_foreign_graph()', 'nobody', true, $$refuse_foreign_graph()$$),
     ('members_difference(bytea,bytea)', 'nobody', true, $$members_difference('', '')$$),
     ('members_union(bytea,bytea)', 'nobody', true, $$members_union('', '')$$),
     ('note_progress(text,text,integer,integer)', 'nobody', true, $$note_progress('x', 'y', 1, 1)$$),
@@ -188,7 +191,7 @@ JOIN unnest(ARRAY['alpha', 'beta', 'default', 'nowhere']) AS p (name) ON c.of_pr
 SQL
 }
 
-# Trying a case: what it answers, or its error, with what it did undone; and then if the role is the caller's again.
+# Trying a case: what it answers, or its error, with what it did undone; and if the role is the caller's again then.
 make_probe() {
     psql -d tenants <<'SQL'
 CREATE TABLE probe.secret ();
@@ -211,6 +214,9 @@ BEGIN
             GET DIAGNOSTICS rows = ROW_COUNT;
             answer := format('%s rows', rows);
         END IF;
+        IF current_user <> me THEN
+            answer := format('%s AND THEN the role was %s', answer, current_user);
+        END IF;
         RAISE EXCEPTION USING ERRCODE = 'UNDO0';
     EXCEPTION
         WHEN SQLSTATE 'UNDO0' THEN NULL;
@@ -220,7 +226,7 @@ BEGIN
             answer := concat_ws(' | ', format('%s: %s', code, answer), NULLIF(detail, ''), NULLIF(hint, ''));
     END;
     IF current_user <> me THEN
-        answer := format('%s AND THEN the role was %s', answer, current_user);
+        answer := format('%s AND AFTER ITS ERROR the role was %s', answer, current_user);
     END IF;
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = me) THEN
         BEGIN
@@ -640,8 +646,8 @@ admin() {
     check "what is left" "$(sql fresh "SELECT name FROM journey_stitch.projects")" default
 }
 
-# Views show what their owner may see, but of pg_stat_activity what the reader may: an admin who is not in pg_monitor sees
-# that a process runs.
+# Views show what their owner may see, but of pg_stat_activity what the reader may: an admin who is not in pg_monitor
+# sees that a process runs.
 monitor() {
     local role
     check "what the launcher does, as pg_monitor sees it" "$(PGUSER=watcher sql tenants "
