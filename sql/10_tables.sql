@@ -1,6 +1,18 @@
 -- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- Whoever may create schemas could have made ours before, and own what we put into it.
+DO $$
+BEGIN
+    IF NOT (SELECT r.rolsuper OR r.rolname = current_user
+            FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+            WHERE n.nspname = 'journey_stitch') THEN
+        RAISE EXCEPTION 'a schema journey_stitch exists, and belongs to another role'
+            USING ERRCODE = 'duplicate_schema', HINT = 'Rename it, or give it to the role that makes the extension.';
+    END IF;
+END
+$$;
+
 -- The tables: plain SQL, and the only truth. The graph and the rollups can be rebuilt from them. There are no
 -- foreign keys: pg_restore loads an extension's tables in any order. verify() sees to it that nothing dangles.
 

@@ -23,6 +23,24 @@ $$;
 COMMENT ON FUNCTION journey_stitch.keep_private(regclass) IS
     'Takes back what ALTER DEFAULT PRIVILEGES has granted on a new relation: its rows are read through the functions and the partitioned table, which look who is asking.';
 
+CREATE FUNCTION journey_stitch.keep_private_schema(schema regnamespace) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted text;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+        FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
+        WHERE n.oid = keep_private_schema.schema AND a.grantee <> n.nspowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON SCHEMA %s FROM %s', schema, granted);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.keep_private_schema(regnamespace) IS 'The same for a new schema.';
+
 CREATE FUNCTION journey_stitch.ensure_event_partitions(up_to bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -29,10 +29,12 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_namespace n
-               JOIN pg_extension x ON x.extname = 'journey_stitch'
-               LEFT JOIN pg_class c ON c.relnamespace = n.oid
-               WHERE n.nspname = 'journey_graph' AND (n.nspowner <> x.extowner OR c.relowner <> x.extowner)) THEN
+    -- A superuser's is as good as the owner's: a restored dump may have been made by another one.
+    IF EXISTS (SELECT FROM (SELECT n.nspowner AS owner FROM pg_namespace n WHERE n.nspname = 'journey_graph'
+                            UNION
+                            SELECT c.relowner FROM pg_class c WHERE c.relnamespace = to_regnamespace('journey_graph')) AS o
+               JOIN pg_roles r ON r.oid = o.owner
+               WHERE NOT r.rolsuper AND o.owner <> (SELECT x.extowner FROM pg_extension x WHERE x.extname = 'journey_stitch')) THEN
         RAISE EXCEPTION 'a schema journey_graph exists, and it, or something in it, is not the owner''s of journey_stitch'
             USING ERRCODE = 'duplicate_object',
                   HINT = 'Rename it, or give it and what is in it to that role, then call journey_stitch.setup().';
@@ -73,6 +75,7 @@ BEGIN
         PERFORM setval('journey_graph."Journey_id_seq"', 140737488355328);
         PERFORM journey_stitch.keep_private(c.oid) FROM pg_class c
         WHERE c.relnamespace = to_regnamespace('journey_graph') AND c.relkind IN ('r', 'S');
+        PERFORM journey_stitch.keep_private_schema('journey_graph');
     ELSIF EXISTS (SELECT FROM unnest(labels) AS l (name) WHERE to_regclass(format('journey_graph.%I', l.name)) IS NULL) THEN
         RAISE EXCEPTION 'a graph journey_graph exists, and it is not one of journey_stitch'
             USING ERRCODE = 'duplicate_object',

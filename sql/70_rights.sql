@@ -138,6 +138,7 @@ DO $$
 DECLARE
     granted record;
 BEGIN
+    PERFORM journey_stitch.keep_private_schema('journey_stitch');
     PERFORM journey_stitch.keep_private(c.oid) FROM pg_catalog.pg_class c
     WHERE c.relnamespace = 'journey_stitch'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S');
     FOR granted IN

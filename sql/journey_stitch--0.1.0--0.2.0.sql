@@ -126,6 +126,24 @@ $$;
 COMMENT ON FUNCTION journey_stitch.keep_private(regclass) IS
     'Takes back what ALTER DEFAULT PRIVILEGES has granted on a new relation: its rows are read through the functions and the partitioned table, which look who is asking.';
 
+CREATE FUNCTION journey_stitch.keep_private_schema(schema regnamespace) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted text;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+        FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
+        WHERE n.oid = keep_private_schema.schema AND a.grantee <> n.nspowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON SCHEMA %s FROM %s', schema, granted);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION journey_stitch.keep_private_schema(regnamespace) IS 'The same for a new schema.';
+
 CREATE OR REPLACE FUNCTION journey_stitch.ensure_event_partitions(up_to bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -185,10 +203,12 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_namespace n
-               JOIN pg_extension x ON x.extname = 'journey_stitch'
-               LEFT JOIN pg_class c ON c.relnamespace = n.oid
-               WHERE n.nspname = 'journey_graph' AND (n.nspowner <> x.extowner OR c.relowner <> x.extowner)) THEN
+    -- A superuser's is as good as the owner's: a restored dump may have been made by another one.
+    IF EXISTS (SELECT FROM (SELECT n.nspowner AS owner FROM pg_namespace n WHERE n.nspname = 'journey_graph'
+                            UNION
+                            SELECT c.relowner FROM pg_class c WHERE c.relnamespace = to_regnamespace('journey_graph')) AS o
+               JOIN pg_roles r ON r.oid = o.owner
+               WHERE NOT r.rolsuper AND o.owner <> (SELECT x.extowner FROM pg_extension x WHERE x.extname = 'journey_stitch')) THEN
         RAISE EXCEPTION 'a schema journey_graph exists, and it, or something in it, is not the owner''s of journey_stitch'
             USING ERRCODE = 'duplicate_object',
                   HINT = 'Rename it, or give it and what is in it to that role, then call journey_stitch.setup().';
@@ -229,6 +249,7 @@ BEGIN
         PERFORM setval('journey_graph."Journey_id_seq"', 140737488355328);
         PERFORM journey_stitch.keep_private(c.oid) FROM pg_class c
         WHERE c.relnamespace = to_regnamespace('journey_graph') AND c.relkind IN ('r', 'S');
+        PERFORM journey_stitch.keep_private_schema('journey_graph');
     ELSIF EXISTS (SELECT FROM unnest(labels) AS l (name) WHERE to_regclass(format('journey_graph.%I', l.name)) IS NULL) THEN
         RAISE EXCEPTION 'a graph journey_graph exists, and it is not one of journey_stitch'
             USING ERRCODE = 'duplicate_object',
@@ -951,6 +972,7 @@ $$;
 REVOKE ALL ON FUNCTION
     journey_stitch.granted_projects(text), journey_stitch.library_version(), journey_stitch.wake_worker(),
     journey_stitch.worker_slots(), journey_stitch.has_graph(), journey_stitch.keep_private(regclass),
+    journey_stitch.keep_private_schema(regnamespace),
     journey_stitch.refuse_foreign_graph(),
     journey_stitch.note_progress(text, text, integer, integer), journey_stitch.progress_slots(),
     journey_stitch.drop_graph(), journey_stitch.rebuild_graph(), journey_stitch.events_list(text, jsonb, text, integer),

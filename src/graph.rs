@@ -19,15 +19,19 @@ fn graph_entry_id(graphid: i64) -> i64 {
 }
 
 /// Whether the graph's tables are there, from the catalog caches: no stitched event without them. Somebody
-/// else's do not count, because statements on them could run that role's triggers with our rights.
+/// else's do not count, because statements on them could run that role's triggers with our rights; a
+/// superuser's do, which a restored dump may have brought.
 pub fn exists() -> bool {
     let labels = [c"Event", c"Correlation", c"Journey", c"HAS_KEY", c"PART_OF"];
     let Some(owner) = catalog::installed().map(|installed| installed.owner) else { return false };
-    catalog::schema_owner(c"journey_graph") == Some(owner)
-        && labels.iter().all(|label| {
-            relation(c"journey_graph", label)
-                .is_some_and(|table| catalog::relation_owner(table) == Some(owner))
-        })
+    // SAFETY: asks the catalog cache.
+    let is_trusted = |role| role == owner || unsafe { pg_sys::superuser_arg(role) };
+    let tables =
+        labels.iter().map(|label| relation(c"journey_graph", label).and_then(catalog::relation_owner));
+    [catalog::schema_owner(c"journey_graph")]
+        .into_iter()
+        .chain(tables)
+        .all(|owner| owner.is_some_and(is_trusted))
 }
 
 /// The same, for functions in SQL.
