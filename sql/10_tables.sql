@@ -1,14 +1,22 @@
 -- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- Whoever may create schemas could have made ours before, and own what we put into it.
+-- Whoever may create schemas could have made ours before, and own what we put into it; or have put functions into
+-- it that this script would run.
 DO $$
 BEGIN
-    IF NOT (SELECT r.rolsuper OR r.rolname = current_user
-            FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
-            WHERE n.nspname = 'journey_stitch') THEN
-        RAISE EXCEPTION 'a schema journey_stitch exists, and belongs to another role'
-            USING ERRCODE = 'duplicate_schema', HINT = 'Rename it, or give it to the role that makes the extension.';
+    IF EXISTS (SELECT FROM (SELECT n.nspowner AS owner FROM pg_namespace n WHERE n.nspname = 'journey_stitch'
+                            UNION
+                            SELECT p.proowner FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                            WHERE n.nspname = 'journey_stitch') AS o
+               JOIN pg_roles r ON r.oid = o.owner
+               WHERE NOT r.rolsuper AND r.rolname <> current_user) THEN
+        RAISE EXCEPTION 'a schema journey_stitch exists, and it, or a function in it, belongs to another role'
+            USING ERRCODE = 'duplicate_schema', HINT = 'Rename it, or drop it.';
+    END IF;
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'journey_stitch needs a database with encoding UTF8, not %', current_setting('server_encoding')
+            USING ERRCODE = 'feature_not_supported', HINT = 'CREATE DATABASE takes ENCODING ''UTF8''.';
     END IF;
 END
 $$;

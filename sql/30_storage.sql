@@ -45,6 +45,7 @@ CREATE FUNCTION journey_stitch.ensure_event_partitions(up_to bigint) RETURNS voi
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 AS $$
 DECLARE
     partition_size CONSTANT bigint := 10000000;
@@ -59,6 +60,8 @@ BEGIN
     LOOP
         EXECUTE format('CREATE TABLE journey_stitch.events_p%s (LIKE journey_stitch.events INCLUDING ALL, PRIMARY KEY (id))', n);
         EXECUTE format('CREATE INDEX ON journey_stitch.events_p%s USING brin (occurred_at)', n);
+        -- Also for whom GRANT … ON ALL TABLES lets at a partition directly.
+        EXECUTE format('ALTER TABLE journey_stitch.events_p%s ENABLE ROW LEVEL SECURITY', n);
         PERFORM journey_stitch.keep_private(format('journey_stitch.events_p%s', n)::regclass);
         EXECUTE format('ALTER TABLE journey_stitch.events ATTACH PARTITION journey_stitch.events_p%s FOR VALUES FROM (%s) TO (%s)',
                        n, n * partition_size, (n + 1) * partition_size);
@@ -83,6 +86,9 @@ BEGIN
              journey_stitch.activity, journey_stitch.event_counts, journey_stitch.project_stats,
              journey_stitch.rejection_stats, journey_stitch.job_errors, journey_stitch.project_grants;
     IF to_regclass('journey_graph."Event"') IS NOT NULL THEN
+        -- Whose they are is asked of tables that nobody can exchange any more.
+        LOCK TABLE journey_graph."Event", journey_graph."Correlation", journey_graph."Journey",
+                   journey_graph."HAS_KEY", journey_graph."PART_OF" IN ACCESS EXCLUSIVE MODE;
         PERFORM journey_stitch.refuse_foreign_graph();
         TRUNCATE journey_graph."Event", journey_graph."Correlation", journey_graph."Journey",
                  journey_graph."HAS_KEY", journey_graph."PART_OF";

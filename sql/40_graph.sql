@@ -48,6 +48,7 @@ CREATE FUNCTION journey_stitch.ensure_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -73,7 +74,7 @@ BEGIN
         PERFORM setval('journey_graph."Event_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Correlation_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Journey_id_seq"', 140737488355328);
-        PERFORM journey_stitch.keep_private(c.oid) FROM pg_class c
+        PERFORM journey_stitch.keep_private(c.oid::regclass) FROM pg_class c
         WHERE c.relnamespace = to_regnamespace('journey_graph') AND c.relkind IN ('r', 'S');
         PERFORM journey_stitch.keep_private_schema('journey_graph');
     ELSIF EXISTS (SELECT FROM unnest(labels) AS l (name) WHERE to_regclass(format('journey_graph.%I', l.name)) IS NULL) THEN

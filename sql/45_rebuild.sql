@@ -7,6 +7,7 @@ CREATE FUNCTION journey_stitch.drop_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -39,6 +40,7 @@ CREATE FUNCTION journey_stitch.rebuild_graph() RETURNS TABLE (label text, entrie
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 SET client_min_messages = warning
 -- Joins of whole tables, whose statistics may be older than their rows.
 SET enable_nestloop = off

@@ -13,6 +13,11 @@ BEGIN
     FOREACH role IN ARRAY ARRAY['journey_stitch_reader', 'journey_stitch_writer', 'journey_stitch_admin'] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role) THEN
             EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
+        ELSIF EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                      JOIN pg_catalog.pg_roles r ON r.oid = m.roleid JOIN pg_catalog.pg_roles a ON a.oid = m.member
+                      WHERE r.rolname = role AND m.admin_option AND NOT a.rolsuper) THEN
+            RAISE WARNING 'role % was there before, and others than superusers may grant it', role
+                USING HINT = 'REVOKE ADMIN OPTION FOR it from whoever is not to give away rights on events.';
         END IF;
     END LOOP;
 END
@@ -120,6 +125,9 @@ BEGIN
         RAISE EXCEPTION 'invalid privilege: there is no privilege "%"', revoke_project.privilege
             USING ERRCODE = 'invalid_parameter_value', HINT = 'privilege takes ''read'', ''write'' or ''all''.';
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = revoke_project.grantee) THEN
+        RAISE EXCEPTION 'role "%" does not exist', revoke_project.grantee USING ERRCODE = 'undefined_object';
+    END IF;
     IF NOT EXISTS (SELECT FROM journey_stitch.projects p WHERE p.name = revoke_project.project) THEN
         RAISE EXCEPTION 'project "%" does not exist', revoke_project.project USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -139,7 +147,7 @@ DECLARE
     granted record;
 BEGIN
     PERFORM journey_stitch.keep_private_schema('journey_stitch');
-    PERFORM journey_stitch.keep_private(c.oid) FROM pg_catalog.pg_class c
+    PERFORM journey_stitch.keep_private(c.oid::regclass) FROM pg_catalog.pg_class c
     WHERE c.relnamespace = 'journey_stitch'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S');
     FOR granted IN
         SELECT p.oid::regprocedure AS function, a.grantee::regrole AS role

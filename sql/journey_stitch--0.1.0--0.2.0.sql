@@ -85,6 +85,7 @@ BEGIN
     ALTER TABLE journey_stitch.events DROP CONSTRAINT events_pkey;
     DROP INDEX journey_stitch.events_occurred_at;
     FOR partition IN SELECT p.name, p.bounds FROM jsonb_each_text(partitions) AS p (name, bounds) LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', partition.name);
         EXECUTE format('ALTER TABLE journey_stitch.events ATTACH PARTITION %s %s', partition.name, partition.bounds);
     END LOOP;
 END
@@ -148,6 +149,7 @@ CREATE OR REPLACE FUNCTION journey_stitch.ensure_event_partitions(up_to bigint) 
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 AS $$
 DECLARE
     partition_size CONSTANT bigint := 10000000;
@@ -162,6 +164,8 @@ BEGIN
     LOOP
         EXECUTE format('CREATE TABLE journey_stitch.events_p%s (LIKE journey_stitch.events INCLUDING ALL, PRIMARY KEY (id))', n);
         EXECUTE format('CREATE INDEX ON journey_stitch.events_p%s USING brin (occurred_at)', n);
+        -- Also for whom GRANT … ON ALL TABLES lets at a partition directly.
+        EXECUTE format('ALTER TABLE journey_stitch.events_p%s ENABLE ROW LEVEL SECURITY', n);
         PERFORM journey_stitch.keep_private(format('journey_stitch.events_p%s', n)::regclass);
         EXECUTE format('ALTER TABLE journey_stitch.events ATTACH PARTITION journey_stitch.events_p%s FOR VALUES FROM (%s) TO (%s)',
                        n, n * partition_size, (n + 1) * partition_size);
@@ -186,6 +190,9 @@ BEGIN
              journey_stitch.activity, journey_stitch.event_counts, journey_stitch.project_stats,
              journey_stitch.rejection_stats, journey_stitch.job_errors, journey_stitch.project_grants;
     IF to_regclass('journey_graph."Event"') IS NOT NULL THEN
+        -- Whose they are is asked of tables that nobody can exchange any more.
+        LOCK TABLE journey_graph."Event", journey_graph."Correlation", journey_graph."Journey",
+                   journey_graph."HAS_KEY", journey_graph."PART_OF" IN ACCESS EXCLUSIVE MODE;
         PERFORM journey_stitch.refuse_foreign_graph();
         TRUNCATE journey_graph."Event", journey_graph."Correlation", journey_graph."Journey",
                  journey_graph."HAS_KEY", journey_graph."PART_OF";
@@ -222,6 +229,7 @@ CREATE OR REPLACE FUNCTION journey_stitch.ensure_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -247,7 +255,7 @@ BEGIN
         PERFORM setval('journey_graph."Event_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Correlation_id_seq"', 140737488355328);
         PERFORM setval('journey_graph."Journey_id_seq"', 140737488355328);
-        PERFORM journey_stitch.keep_private(c.oid) FROM pg_class c
+        PERFORM journey_stitch.keep_private(c.oid::regclass) FROM pg_class c
         WHERE c.relnamespace = to_regnamespace('journey_graph') AND c.relkind IN ('r', 'S');
         PERFORM journey_stitch.keep_private_schema('journey_graph');
     ELSIF EXISTS (SELECT FROM unnest(labels) AS l (name) WHERE to_regclass(format('journey_graph.%I', l.name)) IS NULL) THEN
@@ -317,6 +325,7 @@ CREATE FUNCTION journey_stitch.drop_graph() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -349,6 +358,7 @@ CREATE FUNCTION journey_stitch.rebuild_graph() RETURNS TABLE (label text, entrie
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET default_tablespace = ''
+SET default_table_access_method = heap
 SET client_min_messages = warning
 -- Joins of whole tables, whose statistics may be older than their rows.
 SET enable_nestloop = off
@@ -809,6 +819,11 @@ BEGIN
     FOREACH role IN ARRAY ARRAY['journey_stitch_reader', 'journey_stitch_writer', 'journey_stitch_admin'] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role) THEN
             EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
+        ELSIF EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                      JOIN pg_catalog.pg_roles r ON r.oid = m.roleid JOIN pg_catalog.pg_roles a ON a.oid = m.member
+                      WHERE r.rolname = role AND m.admin_option AND NOT a.rolsuper) THEN
+            RAISE WARNING 'role % was there before, and others than superusers may grant it', role
+                USING HINT = 'REVOKE ADMIN OPTION FOR it from whoever is not to give away rights on events.';
         END IF;
     END LOOP;
 END
@@ -915,6 +930,9 @@ BEGIN
     IF revoke_project.privilege IS NULL OR revoke_project.privilege NOT IN ('read', 'write', 'all') THEN
         RAISE EXCEPTION 'invalid privilege: there is no privilege "%"', revoke_project.privilege
             USING ERRCODE = 'invalid_parameter_value', HINT = 'privilege takes ''read'', ''write'' or ''all''.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = revoke_project.grantee) THEN
+        RAISE EXCEPTION 'role "%" does not exist', revoke_project.grantee USING ERRCODE = 'undefined_object';
     END IF;
     IF NOT EXISTS (SELECT FROM journey_stitch.projects p WHERE p.name = revoke_project.project) THEN
         RAISE EXCEPTION 'project "%" does not exist', revoke_project.project USING ERRCODE = 'invalid_parameter_value';

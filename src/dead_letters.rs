@@ -68,13 +68,12 @@ fn open_letters(
 
 fn retry(sql: &Sql, project_id: i32, letters: &Letters) -> Result<Totals, Error> {
     let bounds = Bounds::current();
-    // An event that was accepted fits; written out in canonical form it may be a little larger.
-    let unbounded = Bounds::ids_only();
+    let of_accepted = Bounds::of_accepted();
     let mut accepted = Vec::new();
     let mut resolved = Vec::new();
     let mut rejected: (Vec<i64>, Vec<&str>, Vec<String>) = Default::default();
     for (id, was_accepted, node) in letters {
-        let bounds = if *was_accepted { &unbounded } else { &bounds };
+        let bounds = if *was_accepted { &of_accepted } else { &bounds };
         match bounds.accept(node) {
             Ok(event) => {
                 accepted.push(event);

@@ -69,7 +69,7 @@ impl Error {
             Error::ProjectDenied { project, privilege, role } => {
                 let name = |text: &str| text.replace('\'', "''");
                 Some(format!(
-                    "An administrator can allow it: SELECT journey_stitch.grant_project('{}', '{}', '{privilege}').",
+                    "An administrator can allow it: SELECT journey_stitch.grant_project('{}', '{}', '{privilege}');",
                     name(project),
                     name(role)
                 ))

@@ -122,9 +122,10 @@ impl Bounds {
         }
     }
 
-    /// The present settings for ids, and no others.
-    pub fn ids_only() -> Self {
-        Bounds { max_bytes: usize::MAX, max_depth: usize::MAX, ..Bounds::current() }
+    /// For an event that was accepted once: written out in canonical form it may be a little larger.
+    pub fn of_accepted() -> Self {
+        let current = Bounds::current();
+        Bounds { max_bytes: current.max_bytes.saturating_mul(2), max_depth: current.max_depth + 2, ..current }
     }
 
     /// The event in canonical form, or why it is refused.

@@ -11,6 +11,7 @@ pub mod launcher;
 pub mod process;
 mod shared;
 
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -29,6 +30,22 @@ pub use shared::{is_preloaded, reserve, wake_on_commit, with_board};
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
 /// How long a worker may go on while other databases wait for one.
 const TURN: Duration = Duration::from_secs(1);
+
+/// What ALTER DATABASE … SET may have given to the session must not reach into stitching, nor into the first
+/// statement, which a superuser runs.
+const SESSION: [(&CStr, &CStr); 11] = [
+    (c"role", c"none"),
+    (c"application_name", c"journey_stitch worker"),
+    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"default_transaction_isolation", c"read committed"),
+    (c"default_transaction_read_only", c"off"),
+    (c"default_tablespace", c""),
+    (c"default_table_access_method", c"heap"),
+    (c"statement_timeout", c"0"),
+    (c"transaction_timeout", c"0"),
+    (c"lock_timeout", c"0"),
+    (c"idle_in_transaction_session_timeout", c"0"),
+];
 
 /// The launcher's process id, if it runs.
 pub fn launcher_pid() -> Option<i32> {
@@ -52,19 +69,7 @@ pub extern "C-unwind" fn journey_stitch_worker(argument: pg_sys::Datum) {
         shared::with_board(|board| board.give_way(database, process::after(process::now(), LOCKED_RETRY)));
         return;
     }
-    // What ALTER DATABASE … SET may have given to the session must not reach into stitching, nor into the first
-    // statement: this is a superuser until begin().
-    for (name, value) in [
-        (c"application_name", c"journey_stitch worker"),
-        (c"search_path", c"pg_catalog, pg_temp"),
-        (c"default_transaction_isolation", c"read committed"),
-        (c"default_transaction_read_only", c"off"),
-        (c"default_tablespace", c""),
-        (c"statement_timeout", c"0"),
-        (c"transaction_timeout", c"0"),
-        (c"lock_timeout", c"0"),
-        (c"idle_in_transaction_session_timeout", c"0"),
-    ] {
+    for (name, value) in SESSION {
         process::set(name, value);
     }
     let settings = database_settings();

@@ -8,7 +8,8 @@ cd "$(dirname "$0")/../.."
 OURS="('journey_stitch'::regnamespace, COALESCE(to_regnamespace('journey_graph'), 0::regnamespace))"
 # Functions in C that run no SQL, and so look nothing up by search_path.
 WITHOUT_SQL="'event_keys', 'graph_entry_id', 'has_graph', 'is_preloaded', 'launcher_pid', 'library_version',
-             'members_difference', 'members_ids', 'members_union', 'note_progress', 'progress_slots', 'wake_worker', 'worker_slots'"
+             'members_difference', 'members_ids', 'members_union', 'note_progress', 'progress_slots', 'wake_worker',
+             'worker_slots'"
 
 # privileges_of DATABASE OID: whatever a role has in our schemas, by the catalog.
 privileges_of() {
@@ -470,7 +471,7 @@ SQL
         PGUSER=$role psql -At -d rights -v project="$project" 2>&1 \
             <<<"SELECT event_id FROM journey_stitch.events_list(:'project')" || true
     }
-    hint=$(read_it | sed -n 's/^HINT:  An administrator can allow it: \(.*\)\.$/\1/p')
+    hint=$(read_it | sed -n 's/^HINT:  An administrator can allow it: \(.*\)$/\1/p')
     check "what role $role reads without a grant" "$(read_it | head -n 1)" \
         "ERROR:  permission denied for project \"$project\""
     PGUSER=boss sql rights "$hint" >/dev/null
@@ -575,6 +576,28 @@ squatters() {
     sql squatted "SET client_min_messages = warning; CREATE EXTENSION age"
     check "CREATE EXTENSION in a schema journey_stitch of somebody else's is an error" \
         "$(sql squatted "CREATE EXTENSION journey_stitch" 2>&1 | grep -c '^ERROR')" 1
+
+    # Where others may create things, too: one by one, our functions for other types, which fit some calls better.
+    make_squatter
+    sql squatted "SET client_min_messages = warning; CREATE EXTENSION age; CREATE SCHEMA journey_stitch;
+        GRANT USAGE, CREATE ON SCHEMA journey_stitch TO mallory"
+    sql rights "
+        SELECT DISTINCT format('BEGIN; SET LOCAL ROLE mallory; CREATE FUNCTION journey_stitch.%I(%s) RETURNS void
+                                LANGUAGE plpgsql AS %L; RESET ROLE; CREATE EXTENSION journey_stitch;
+                                SELECT journey_stitch.setup(); ROLLBACK;', p.proname, other.types,
+                               'BEGIN PERFORM nextval(''public.caught''); END')
+        FROM pg_proc p, LATERAL (
+            SELECT string_agg(CASE WHEN t IN ('regclass'::regtype, 'regnamespace'::regtype) THEN 'oid'
+                                   WHEN t = 'bigint'::regtype THEN 'integer' WHEN t = 'text'::regtype THEN 'name'
+                                   ELSE t::regtype::text END, ', ' ORDER BY n)
+            FROM unnest(p.proargtypes) WITH ORDINALITY AS t (t, n)) AS other (types)
+        WHERE p.pronamespace = 'journey_stitch'::regnamespace
+          AND p.proargtypes::oid[] && '{regclass,regnamespace,bigint,text}'::regtype[]::oid[]" >"$CLUSTER_DIR/squat.sql"
+    check_true "functions that fit better: $(grep -c '^BEGIN' "$CLUSTER_DIR/squat.sql")" \
+        "$([ "$(grep -c '^BEGIN' "$CLUSTER_DIR/squat.sql")" -gt 10 ] && echo t)"
+    psql -d squatted -v ON_ERROR_STOP=0 -f "$CLUSTER_DIR/squat.sql" >/dev/null 2>&1
+    check "traps that spring in functions that somebody else has put into our schema" \
+        "$(sql squatted "SELECT is_called FROM public.caught")" f
 }
 
 cluster_start rights "fsync = off"

@@ -125,6 +125,7 @@ FROM (VALUES
     ('has_graph()', 'nobody', true, $$has_graph()$$),
     ('journey_of_entry(bigint)', 'nobody', true, $$journey_of_entry(1)$$),
     ('keep_private(regclass)', 'nobody', true, $$keep_private('journey_stitch.state')$$),
+    ('keep_private_schema(regnamespace)', 'nobody', true, $$keep_private_schema('journey_stitch')$$),
     ('refuse_foreign_graph()', 'nobody', true, $$refuse_foreign_graph()$$),
     ('members_difference(bytea,bytea)', 'nobody', true, $$members_difference('', '')$$),
     ('members_union(bytea,bytea)', 'nobody', true, $$members_union('', '')$$),
@@ -367,7 +368,7 @@ LANGUAGE sql AS $$
         WHEN c.of_project AND c.project <> ALL (CASE c.kind WHEN 'read' THEN s.reads ELSE s.writes END)
              AND NOT (c.project = 'nowhere' AND 'admin' = ANY (s.does)) THEN
             answer = format('42501: permission denied for project "%1$s" | An administrator can allow it: '
-                            'SELECT journey_stitch.grant_project(''%1$s'', ''%2$s'', ''%3$s'').',
+                            'SELECT journey_stitch.grant_project(''%1$s'', ''%2$s'', ''%3$s'');',
                             c.project, s.role, c.kind)
         WHEN c.of_superuser THEN answer = of_postgres
         WHEN c.object ~ '^retry_dead_letters' THEN answer::jsonb -> 0 ->> 'retried' = probe.letters(s.writes)::text
