@@ -9,6 +9,10 @@
 //! get_journey() ◀─ the graph's tables        dau(), retention(), top_events() ◀─ analytics::active
 //! ```
 //!
+//! Every function of the SQL surface goes through `rights`, which finds out whether its caller may do that to
+//! that project, and then works as the extension's owner. `catalog` sees to it that library and objects are of
+//! one version. What is seen from outside is in `monitoring` and `progress`.
+//!
 //! Modules that are marked pure import nothing of pgrx and are tested by plain `cargo test`; `#[pg_extern]`
 //! functions check their arguments and make one call. What is one set operation is SQL in `sql/steps/`.
 //! Plain tables are the truth, and everything that a query sees was committed in one transaction.
