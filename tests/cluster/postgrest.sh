@@ -104,7 +104,7 @@ NO_SCHEMA='ERROR:  42501: permission denied for schema journey_stitch'
 # denied PROJECT ROLE PRIVILEGE
 denied() {
     printf 'ERROR:  42501: permission denied for project "%s"\n' "$1"
-    printf "HINT:  An administrator can allow it: SELECT journey_stitch.grant_project('%s', '%s', '%s')." "$@"
+    printf "HINT:  An administrator can allow it: SELECT journey_stitch.grant_project('%s', '%s', '%s');" "$@"
 }
 
 ingest() {
