@@ -90,3 +90,6 @@ SELECT ag_catalog.drop_graph('journey_graph', true);
 SELECT ag_catalog.drop_graph('their_graph', true);
 DROP EXTENSION age CASCADE;
 SELECT nspname FROM pg_namespace WHERE nspname IN ('journey_stitch', 'journey_graph', 'their_graph', 'oracle');
+-- Nothing of it is left to keep its roles.
+DROP ROLE journey_stitch_admin, journey_stitch_writer, journey_stitch_reader;
+SELECT rolname FROM pg_roles WHERE rolname LIKE 'journey\_stitch%';
