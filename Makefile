@@ -25,7 +25,8 @@ demo: setup install ## Show the whole job on a throwaway cluster (KEEP=1; DATA=F
 test: setup ## Run every layer of the tests (LAYER=lint|unit|pgrx|regress|isolation|cluster|demo: only that one)
 	@tests/run.sh
 
-soak: setup install ## Random faults under load for longer than make test does (KILLS=300 of them)
+soak: setup install ## What make test does for a shorter time: random faults under load (KILLS=300), locks held for a minute
+	@PARTS=locks HOLD=60 tests/cluster/databases.sh
 	@tests/cluster/kills.sh $(or $(KILLS),300)
 
 lint: ## Check formatting, and clippy's lints as errors
