@@ -132,7 +132,7 @@ enum Rest {
 enum Session {
     /// The extension is not there.
     Foreign,
-    /// `journey_stitch.enabled` is off.
+    /// `journey_stitch.enabled` is off, or the objects are not such that it could work with them.
     Off,
     /// It stitches, as the extension's owner.
     Owner,
@@ -145,14 +145,14 @@ fn begin() -> Session {
         None => Session::Foreign,
         Some(_) if !config::ENABLED.get() => Session::Off,
         Some(installed) if !installed.is_current() => {
-            log!("journey_stitch: {}", Error::OtherVersion(installed.version));
+            let error = Error::OtherVersion(installed.version);
+            log!("journey_stitch: {error}; workers wait for ALTER EXTENSION journey_stitch UPDATE");
             Session::Off
         }
-        Some(_) if !process::transaction(is_ready) => Session::Off,
         Some(installed) => {
             // SAFETY: outside a transaction, so that it holds for the following ones.
             unsafe { pg_sys::SetUserIdAndSecContext(installed.owner, 0) };
-            Session::Owner
+            if process::transaction(is_ready) { Session::Owner } else { Session::Off }
         }
     }
 }
@@ -219,7 +219,7 @@ enum Turn {
 fn stitch_batch(project_id: i32) -> Turn {
     process::report_activity(Some(&format!("stitching project {project_id}")));
     let start = Instant::now();
-    let turn = process::transaction(|| -> Result<Result<Step, Turn>, Error> {
+    let turn = process::transaction(|| -> Result<Result<(Step, Instant), Turn>, Error> {
         if !process::holds_database() {
             return Ok(Err(Turn::DatabaseWanted));
         }
@@ -229,17 +229,18 @@ fn stitch_batch(project_id: i32) -> Turn {
         {
             return Ok(Err(Turn::Nothing));
         }
-        stitch::step(project_id, i64::MAX, Transaction::Own).map(Ok)
+        let step = stitch::step(project_id, i64::MAX, Transaction::Own)?;
+        Ok(Ok((step, Instant::now())))
     });
     match turn {
-        Ok(Step::Stitched { done, summary }) => {
-            let commit = start.elapsed().saturating_sub(done.took).as_millis();
+        Ok((Step::Stitched { done, summary }, stepped)) => {
+            let commit = stepped.elapsed().as_millis();
             stitch::log_if_slow(start.elapsed(), || {
                 format!("{}; commit {commit}", stitch::batch_line(project_id, &done, &summary))
             });
             Turn::Stitched
         }
-        Ok(Step::Failed { failure, events, consequence }) => {
+        Ok((Step::Failed { failure, events, consequence }, _)) => {
             log!(
                 "journey_stitch: stitching {events} events of project {project_id} failed: {} (SQLSTATE {}); {consequence}",
                 failure.message,
@@ -247,7 +248,7 @@ fn stitch_batch(project_id: i32) -> Turn {
             );
             Turn::Stitched
         }
-        Ok(Step::Idle) => Turn::Nothing,
+        Ok((Step::Idle, _)) => Turn::Nothing,
         Err(turn) => turn,
     }
 }

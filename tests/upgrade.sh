@@ -276,7 +276,7 @@ part_before() {
 
 # The worker of the old database, whose naptime is one second, says why it does nothing each time that it looks.
 part_waiting() {
-    local start before launcher ticks ms=0 line="worker .*LOG: .* $other_version"
+    local start before launcher ticks ms=0 line="worker .*LOG: .* ${other_version%\$}; workers wait for ALTER EXTENSION journey_stitch UPDATE\$"
     launcher=$(sql upgraded "SELECT journey_stitch.launcher_pid()")
     start=$(date +%s%N) before=$(logged "$line") ticks=$(ticks "$launcher")
     # However long it takes on a busy machine: what counts is how often in that time.
