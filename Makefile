@@ -8,7 +8,7 @@ LAYER ?=
 export PG_CONFIG DATA MAPPING KEEP LAYER
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test soak lint clean
+.PHONY: help setup install demo test soak storm bench lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ test: setup ## Run every layer of the tests (LAYER=lint|unit|pgrx|regress|isolat
 soak: setup install ## What make test does for a shorter time: random faults under load (KILLS=300), locks held for a minute
 	@PARTS=locks HOLD=60 tests/cluster/databases.sh
 	@tests/cluster/kills.sh $(or $(KILLS),300)
+
+storm: setup install ## What make test does for half a minute: clients, cancels, terminates and kills at once (FOR=300 seconds)
+	@tests/cluster/storm.sh $(or $(FOR),300)
+
+bench: setup install ## What the identity engine costs, as ratios in the same run (EVENTS=100000)
+	@benches/identity.sh $(or $(EVENTS),100000)
 
 lint: ## Check formatting, and clippy's lints as errors
 	@LAYER=lint tests/run.sh

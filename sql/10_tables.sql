@@ -137,45 +137,63 @@ CREATE TABLE journey_stitch.journeys (
     last_seen   timestamptz NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
     merged_into bigint,
-    uuid        uuid        NOT NULL UNIQUE DEFAULT gen_random_uuid()
+    uuid        uuid        NOT NULL UNIQUE DEFAULT gen_random_uuid(),
+    founder_id  bigint,
+    tense_until timestamptz,
+    kind_counts jsonb
 ) WITH (fillfactor = 80);
 CREATE INDEX journeys_merged_into ON journey_stitch.journeys (merged_into) WHERE merged_into IS NOT NULL;
 COMMENT ON TABLE journey_stitch.journeys IS
     'Journeys. One that was absorbed stays as an alias of its survivor, so that its uuid resolves for ever.';
 COMMENT ON COLUMN journey_stitch.journeys.id IS 'Creation order: when journeys merge, the lowest id survives.';
 COMMENT ON COLUMN journey_stitch.journeys.merged_into IS
-    'The surviving journey, always a present one and never an alias itself; NULL for a present journey. The counts of an alias stay as they were at its merge.';
+    'The present journey that the founding event is in now, never an alias itself; NULL for a present journey. The counts of an alias stay as they were at its merge.';
 COMMENT ON COLUMN journey_stitch.journeys.uuid IS 'The journey''s public, opaque id.';
+COMMENT ON COLUMN journey_stitch.journeys.founder_id IS
+    'events.id of the founding event, the earliest of those that the journey was made for. Where journeys are taken apart, the part with it keeps the id. NULL if it was erased.';
+COMMENT ON COLUMN journey_stitch.journeys.tense_until IS
+    'The time of the last event at which a merge with this journey was refused, be it one of its own or not; NULL: none ever was. Up to then the order of events matters, and one that comes late has the journey computed anew.';
+COMMENT ON COLUMN journey_stitch.journeys.kind_counts IS
+    'How many keys of each kind the journey has. NULL while no identity rule of the project limits a kind.';
 
 CREATE TABLE journey_stitch.keys (
     id               bigint  NOT NULL PRIMARY KEY,
-    journey_id       bigint  NOT NULL,
-    first_journey_id bigint  NOT NULL,
+    journey_id       bigint,
+    first_journey_id bigint,
     project_id       integer NOT NULL,
     kind             text    NOT NULL,
     value            text    NOT NULL,
+    hold             "char"  CHECK (hold IN ('q', 'u')),
+    since            timestamptz,
     UNIQUE (project_id, kind, value)
 ) WITH (fillfactor = 85);
-COMMENT ON TABLE journey_stitch.keys IS 'Identifiers that stitch: each belongs to one journey. The Correlation vertices of the graph.';
-COMMENT ON COLUMN journey_stitch.keys.journey_id IS 'The present journey, never an alias.';
-COMMENT ON COLUMN journey_stitch.keys.first_journey_id IS 'The journey that the key was first seen in.';
+CREATE INDEX keys_held ON journey_stitch.keys (project_id) WHERE hold IS NOT NULL;
+COMMENT ON TABLE journey_stitch.keys IS 'Identifiers that stitch: each belongs to at most one journey. The Correlation vertices of the graph.';
+COMMENT ON COLUMN journey_stitch.keys.journey_id IS
+    'The present journey, never an alias; NULL if no event is tied by it (merge_conflicts), and no key that it is linked to is in one.';
+COMMENT ON COLUMN journey_stitch.keys.first_journey_id IS 'The journey that the key was first in; key_moves and merges lead from it to the present one.';
+COMMENT ON COLUMN journey_stitch.keys.hold IS
+    'Why this value no longer joins journeys. q: quarantined, because a journey would have had more than max_journey_keys keys. u: taken out by unmerge().';
+COMMENT ON COLUMN journey_stitch.keys.since IS
+    'Of a key that joins no journeys, by rule or by hold q: the time of the event from which on this is so.';
 
 CREATE TABLE journey_stitch.merges (
     id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     project_id  integer     NOT NULL,
     survivor_id bigint      NOT NULL,
     absorbed_id bigint      NOT NULL,
-    event_id    bigint      NOT NULL,
-    key_id      bigint      NOT NULL,
+    event_id    bigint,
+    key_id      bigint,
     rule        text        NOT NULL,
     merged_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX merges_survivor ON journey_stitch.merges (survivor_id);
 CREATE INDEX merges_absorbed ON journey_stitch.merges (absorbed_id);
 COMMENT ON TABLE journey_stitch.merges IS 'The audit trail: which journey absorbed which, because of which event and key.';
-COMMENT ON COLUMN journey_stitch.merges.event_id IS 'events.id of the event whose keys first tied the two together.';
+COMMENT ON COLUMN journey_stitch.merges.event_id IS 'events.id of the event whose keys first tied the two together; NULL for a merge that no single event made.';
 COMMENT ON COLUMN journey_stitch.merges.key_id IS 'The key of that event through which the absorbed journey was reached.';
-COMMENT ON COLUMN journey_stitch.merges.rule IS 'Why: "shared <kind>", the kind of that key.';
+COMMENT ON COLUMN journey_stitch.merges.rule IS
+    'Why: "shared <kind>", the kind of that key; or "link", "retract", "restitch", "late events" and the like, where journeys were computed anew.';
 
 CREATE TABLE journey_stitch.users (
     id         bigint  NOT NULL PRIMARY KEY,

@@ -68,22 +68,10 @@ BEGIN
     WHERE id IN (SELECT id FROM journey_stitch.projects FOR NO KEY UPDATE SKIP LOCKED);
 
     PERFORM journey_stitch.note_progress('rebuild_graph', 'emptying', 0, 7);
-    SELECT count(*) = 5 INTO is_whole
-    FROM (VALUES ('Event', '_ag_label_vertex', 'id ag_catalog.graphid, properties ag_catalog.agtype'),
-                 ('Correlation', '_ag_label_vertex', 'id ag_catalog.graphid, properties ag_catalog.agtype'),
-                 ('Journey', '_ag_label_vertex', 'id ag_catalog.graphid, properties ag_catalog.agtype'),
-                 ('HAS_KEY', '_ag_label_edge', 'id ag_catalog.graphid, start_id ag_catalog.graphid, end_id ag_catalog.graphid, properties ag_catalog.agtype'),
-                 ('PART_OF', '_ag_label_edge', 'id ag_catalog.graphid, start_id ag_catalog.graphid, end_id ag_catalog.graphid, properties ag_catalog.agtype'))
-         AS wanted (name, parent, columns)
     -- In a restored dump AGE's number of the graph is that of another schema, which later versions of AGE mind.
-    JOIN ag_catalog.ag_graph g ON g.name = 'journey_graph' AND g.graphid = g.namespace::oid
-    JOIN ag_catalog.ag_label l ON l.graph = g.graphid AND l.name = wanted.name
-    JOIN ag_catalog.ag_label parent ON parent.graph = g.graphid AND parent.name = wanted.parent
-    JOIN pg_inherits i ON i.inhrelid = l.relation AND i.inhparent = parent.relation
-    JOIN pg_class c ON c.oid = l.relation AND c.oid = to_regclass(format('journey_graph.%I', l.name))
-    JOIN pg_class s ON s.oid = to_regclass(format('journey_graph.%I', l.name || '_id_seq')) AND s.relkind = 'S'
-    WHERE wanted.columns = (SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, NULL)), ', ' ORDER BY a.attnum)
-                            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped);
+    SELECT count(*) = 5 INTO is_whole
+    FROM journey_stitch.whole_graph_labels()
+    WHERE EXISTS (SELECT FROM ag_catalog.ag_graph g WHERE g.name = 'journey_graph' AND g.graphid = g.namespace::oid);
 
     IF is_whole THEN
         -- Not TRUNCATE: whoever reads the graph goes on and sees what was there until this commits, and a
@@ -158,11 +146,15 @@ BEGIN
     PERFORM journey_stitch.note_progress('rebuild_graph', 'HAS_KEY', 4, 7);
     INSERT INTO journey_graph."HAS_KEY" (id, start_id, end_id, properties)
     SELECT ag_catalog._graphid(has_key_label, nextval('journey_graph."HAS_KEY_id_seq"')),
-           ag_catalog._graphid(event_label, e.id), ag_catalog._graphid(correlation_label, k.id), '{}'::ag_catalog.agtype
-    FROM journey_stitch.events e
-    CROSS JOIN LATERAL journey_stitch.event_keys(e.event_id, e.user_id, e.session_id, e.identifiers) AS g
-    JOIN journey_stitch.keys k ON k.project_id = e.project_id AND k.kind = g.kind AND k.value = g.value
-    WHERE NOT e.id <@ (SELECT COALESCE(range_agg(q.event_ranges), '{}') FROM journey_stitch.pending q);
+           ag_catalog._graphid(event_label, g.id), ag_catalog._graphid(correlation_label, k.id), '{}'::ag_catalog.agtype
+    -- Kept apart, so that keys are joined by the whole of what identifies them, whatever the planner knows of them.
+    FROM (SELECT e.id, e.project_id, g.kind, g.value
+          FROM journey_stitch.events e
+          CROSS JOIN LATERAL journey_stitch.event_keys(e.project_id, e.event_id, e.user_id, e.session_id, e.identifiers) AS g
+          WHERE NOT e.id <@ (SELECT COALESCE(range_agg(q.event_ranges), '{}') FROM journey_stitch.pending q)
+          OFFSET 0) AS g
+    JOIN journey_stitch.keys k ON k.project_id = g.project_id AND k.kind = g.kind AND k.value = g.value
+    WHERE NOT EXISTS (SELECT FROM journey_stitch.merge_conflicts c WHERE c.event_id = g.id AND c.key_id = k.id);
     label := 'HAS_KEY';
     GET DIAGNOSTICS entries = ROW_COUNT;
     RETURN NEXT;
@@ -171,7 +163,8 @@ BEGIN
     INSERT INTO journey_graph."PART_OF" (id, start_id, end_id, properties)
     SELECT ag_catalog._graphid(part_of_label, nextval('journey_graph."PART_OF_id_seq"')),
            ag_catalog._graphid(correlation_label, k.id), ag_catalog._graphid(journey_label, k.journey_id), '{}'::ag_catalog.agtype
-    FROM journey_stitch.keys k;
+    FROM journey_stitch.keys k
+    WHERE k.journey_id IS NOT NULL;
     label := 'PART_OF';
     GET DIAGNOSTICS entries = ROW_COUNT;
     RETURN NEXT;

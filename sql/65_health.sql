@@ -84,6 +84,22 @@ BEGIN
     FROM journey_stitch.event_entry_id AS s;
 
     RETURN QUERY
+    SELECT 'quarantined keys',
+           CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+           CASE WHEN count(*) = 0 THEN 'none'
+                ELSE format('%s are quarantined, because a journey would have had more than max_journey_keys keys: see identity_health(); block such values by set_identity_rule(), or raise the limit by set_max_journey_keys()', count(*)) END
+    FROM journey_stitch.keys k
+    WHERE k.hold = 'q';
+
+    RETURN QUERY
+    SELECT 'identity rules',
+           CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+           CASE WHEN count(*) = 0 THEN 'none waits'
+                ELSE format('rules of %s projects wait: see simulate_rules(), then call restitch()', count(DISTINCT r.project_id)) END
+    FROM journey_stitch.identity_rules r
+    WHERE NOT r.is_in_force;
+
+    RETURN QUERY
     SELECT 'dead letters',
            CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
            CASE WHEN count(*) = 0 THEN 'none is open'

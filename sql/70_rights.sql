@@ -44,6 +44,11 @@ ALTER TABLE journey_stitch.dead_letters ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.journeys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.merges ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.merge_conflicts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.key_moves ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.identity_rules ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.identity_words ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.identity_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.activity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.event_counts ENABLE ROW LEVEL SECURITY;
@@ -62,10 +67,13 @@ BEGIN
         -- The subqueries are run once a statement, not once a row.
         FROM (SELECT 'granted' AS name, t.relation, 'SELECT' AS command,
                      'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[])' AS condition
-              FROM unnest(ARRAY['events', 'event_ids', 'pending', 'dead_letters', 'journeys', 'keys', 'merges', 'users',
-                                'activity', 'event_counts']) AS t (relation)
+              FROM unnest(ARRAY['events', 'event_ids', 'pending', 'dead_letters', 'journeys', 'keys', 'merges',
+                                'merge_conflicts', 'key_moves', 'identity_words', 'identity_log', 'users', 'activity',
+                                'event_counts']) AS t (relation)
               UNION ALL
-              VALUES ('granted', 'projects', 'SELECT',
+              VALUES ('granted', 'identity_rules', 'SELECT',
+                      'project_id = 0 OR project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[])'),
+                     ('granted', 'projects', 'SELECT',
                       'id = ANY ((SELECT journey_stitch.granted_projects() || journey_stitch.granted_projects(''write''))::integer[])'),
                      ('granted', 'project_grants', 'SELECT',
                       'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[]) AND (pg_has_role(grantee, ''USAGE'') OR pg_has_role(''journey_stitch_admin'', ''USAGE''))'),
@@ -163,7 +171,10 @@ GRANT journey_stitch_reader, journey_stitch_writer TO journey_stitch_admin;
 GRANT USAGE ON SCHEMA journey_stitch TO journey_stitch_reader, journey_stitch_writer, pg_monitor;
 
 GRANT EXECUTE ON FUNCTION
-    journey_stitch.get_journey(text, text), journey_stitch.journey_of(text, text), journey_stitch.find_journey(text, text),
+    journey_stitch.get_journey(text, text, timestamptz), journey_stitch.journey_of(text, text),
+    journey_stitch.find_journey(text, text), journey_stitch.journey_history(text, text),
+    journey_stitch.journey_stats(text, text), journey_stitch.journey_graph(text, text, text),
+    journey_stitch.identity_health(text),
     journey_stitch.dau(date, date, text, text, text, text), journey_stitch.retention(date, integer, text, text, text, text),
     journey_stitch.top_events(date, date, integer, text, text, text),
     journey_stitch.events_list(text, jsonb, text, integer), journey_stitch.get_event(text, text),
@@ -172,7 +183,8 @@ GRANT EXECUTE ON FUNCTION
 GRANT SELECT ON
     journey_stitch.projects, journey_stitch.project_grants, journey_stitch.events, journey_stitch.event_ids,
     journey_stitch.pending, journey_stitch.dead_letters, journey_stitch.journeys, journey_stitch.keys,
-    journey_stitch.merges, journey_stitch.users, journey_stitch.activity, journey_stitch.event_counts,
+    journey_stitch.merges, journey_stitch.merge_conflicts, journey_stitch.key_moves, journey_stitch.identity_rules,
+    journey_stitch.identity_words, journey_stitch.users, journey_stitch.activity, journey_stitch.event_counts,
     journey_stitch.stitched_events
     TO journey_stitch_reader;
 GRANT EXECUTE ON FUNCTION
@@ -186,8 +198,15 @@ GRANT EXECUTE ON FUNCTION journey_stitch.members_ids(bigint, bytea) TO journey_s
 GRANT EXECUTE ON FUNCTION
     journey_stitch.stitch_pending(bigint), journey_stitch.setup(), journey_stitch.clean(), journey_stitch.verify(),
     journey_stitch.rebuild_graph(), journey_stitch.stat_reset(text), journey_stitch.health(),
-    journey_stitch.grant_project(text, name, text), journey_stitch.revoke_project(text, name, text)
+    journey_stitch.grant_project(text, name, text), journey_stitch.revoke_project(text, name, text),
+    journey_stitch.simulate(jsonb, text), journey_stitch.graph_check(), journey_stitch.forget(text, text, text, boolean),
+    journey_stitch.link(text, text, text, boolean), journey_stitch.never_link(text, text, text, boolean),
+    journey_stitch.unmerge(text, text, text, boolean), journey_stitch.retract(text, text, text, boolean),
+    journey_stitch.set_identity_rule(text, boolean, integer, integer, text[], text[], text[], text),
+    journey_stitch.drop_identity_rule(text, text), journey_stitch.use_identity_profile(text, text),
+    journey_stitch.set_max_journey_keys(integer, text), journey_stitch.simulate_rules(text), journey_stitch.restitch(text)
     TO journey_stitch_admin;
+GRANT SELECT ON journey_stitch.identity_log TO journey_stitch_admin;
 
 GRANT SELECT ON
     journey_stitch.stat_ingest, journey_stitch.stat_rejections, journey_stitch.stat_stitch, journey_stitch.stat_worker,

@@ -47,8 +47,11 @@ impl Arguments {
     /// # Safety
     /// The function is declared with an argument of this type there.
     pub unsafe fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
-        // SAFETY: as the caller says.
-        unsafe { pgrx::fcinfo::pg_getarg(self.0, position) }
+        // SAFETY: as the caller says. An older declaration may have fewer arguments.
+        unsafe {
+            let is_there = position < usize::from((*self.0).nargs.unsigned_abs());
+            if is_there { pgrx::fcinfo::pg_getarg(self.0, position) } else { None }
+        }
     }
 }
 

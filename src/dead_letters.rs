@@ -88,7 +88,7 @@ fn retry(sql: &Sql, project_id: i32, letters: &Letters) -> Result<Totals, Error>
     }
     let mut totals =
         Totals { received: letters.len() as i64, rejected: rejected.0.len() as i64, ..Totals::default() };
-    totals.inserted = ingest::store(sql, project_id, accepted, Vec::new())?;
+    totals.inserted = ingest::store(sql, project_id, accepted, Vec::new())?.events;
     totals.duplicates = resolved.len() as i64 - totals.inserted;
 
     let resolve = "UPDATE journey_stitch.dead_letters

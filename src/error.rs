@@ -30,6 +30,8 @@ pub enum Error {
     NoGraph,
     #[error("a rollup row cannot be read: {0}")]
     DamagedRollup(#[from] MembersError),
+    #[error("{said} contradicts what was said before")]
+    Contradiction { said: String, keys: String },
     #[error("{0}")]
     Cancelled(String),
     #[error("no {0} where one must be")]
@@ -50,6 +52,7 @@ impl Error {
             Error::NotInstalled | Error::OtherVersion(_) | Error::NoGraph => {
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
             }
+            Error::Contradiction { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::NullArgument { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::DamagedRollup(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
             Error::Cancelled(_) => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
@@ -80,6 +83,9 @@ impl Error {
                     .into(),
             ),
             Error::NoGraph => Some("SELECT * FROM journey_stitch.rebuild_graph() makes it from the tables.".into()),
+            Error::Contradiction { keys, .. } => {
+                Some(format!("journey_stitch.identity_words has it; journey_stitch.retract({keys}) takes it back."))
+            }
             Error::DamagedRollup(_) => {
                 Some("verify() names the rollups that do not match the events.".into())
             }

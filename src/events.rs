@@ -10,7 +10,7 @@ use crate::event::{Json, timestamp};
 use crate::instant::from_unix_micros;
 use crate::jsonb::{Binary, Jsonb};
 use crate::sql::Sql;
-use crate::{graph, identity, rights};
+use crate::{graph, identity_rules, rights};
 
 const MOST_ROWS: i32 = 10_000;
 /// The highest entry id that a graphid takes; ours end at half of it.
@@ -92,11 +92,15 @@ fn key(sql: &Sql, project_id: i32, filters: Option<Jsonb>) -> Result<Option<i64>
     }) else {
         return Ok(None);
     };
-    if identity::is_blocked(value) || !graph::exists() {
+    let Some(value) = identity_rules::in_force(sql, project_id)?.key(kind, value).map(|key| key.into_owned())
+    else {
+        return Ok(None);
+    };
+    if !graph::exists() {
         return Ok(None);
     }
     let query = "SELECT id FROM journey_stitch.keys WHERE project_id = $1 AND kind = $2 AND value = $3";
-    let args: [DatumWithOid; 3] = [project_id.into(), kind.into(), value.as_ref().into()];
+    let args: [DatumWithOid; 3] = [project_id.into(), kind.into(), value.into()];
     Ok(Some(sql.prepared(query, &args)?.one()?.unwrap_or(NO_KEY)))
 }
 

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 
 use crate::catalog::{self, relation};
 use crate::error::Error;
-use crate::sql::{Row, Sql};
+use crate::sql::{self, Row, Sql};
 
 /// An AGE graphid is a label's number in the upper 16 bits and an entry id in the lower 48.
 const ENTRY_ID_BITS: u32 = 48;
@@ -54,10 +54,16 @@ impl Graph {
     /// that was dropped.
     pub fn open(sql: &Sql) -> Result<Self, Error> {
         let has_journeys = "SELECT EXISTS (SELECT FROM journey_stitch.journeys)";
-        if sql.run(has_journeys, &[])?.one()? != Some(true) {
+        let is_left_over = "SELECT EXISTS (SELECT FROM journey_graph.\"Journey\")
+                                OR EXISTS (SELECT FROM journey_graph.\"Event\")";
+        let is_there = exists();
+        if sql.run(has_journeys, &[])?.one()? == Some(true) {
+            if !is_there {
+                return Err(Error::NoGraph);
+            }
+        } else if !is_there || sql.run(is_left_over, &[])?.one()? == Some(true) {
+            // It locks a table until the transaction ends, so only where there is something to do.
             sql.run("SELECT journey_stitch.ensure_graph()", &[])?;
-        } else if !exists() {
-            return Err(Error::NoGraph);
         }
         let mut rows = sql.run(include_str!("../sql/steps/graph_labels.sql"), &[])?;
         let row = rows.next().ok_or(Error::Missing("labels of journey_graph"))?;
@@ -69,6 +75,16 @@ impl Graph {
             has_key: label(4)?,
             part_of: label(5)?,
         })
+    }
+
+    /// The number of the label Event.
+    pub fn event(&self) -> i32 {
+        self.event
+    }
+
+    /// The number of the label Journey.
+    pub fn journey(&self) -> i32 {
+        self.journey
     }
 
     /// Vertices for the events of queue rows.
@@ -83,19 +99,16 @@ impl Graph {
         sql.run(include_str!("../sql/steps/graph_journeys.sql"), &args).map(drop)
     }
 
-    /// Vertices for new keys, and the edges to their journeys.
-    pub fn add_keys(
-        &self,
-        sql: &Sql,
-        ids: &[i64],
-        kinds: &[&str],
-        values: &[&str],
-        journeys: &[i64],
-    ) -> Result<(), Error> {
+    /// Vertices for new keys.
+    pub fn add_keys(&self, sql: &Sql, ids: &[i64], kinds: &[&str], values: &[&str]) -> Result<(), Error> {
         let args: [DatumWithOid; 4] = [self.correlation.into(), ids.into(), kinds.into(), values.into()];
-        sql.run(include_str!("../sql/steps/graph_keys.sql"), &args)?;
+        sql.run(include_str!("../sql/steps/graph_keys.sql"), &args).map(drop)
+    }
+
+    /// Edges from keys to their journeys.
+    pub fn add_part_of(&self, sql: &Sql, keys: &[i64], journeys: &[i64]) -> Result<(), Error> {
         let args: [DatumWithOid; 5] =
-            [self.part_of.into(), self.correlation.into(), self.journey.into(), ids.into(), journeys.into()];
+            [self.part_of.into(), self.correlation.into(), self.journey.into(), keys.into(), journeys.into()];
         sql.run(include_str!("../sql/steps/graph_part_of.sql"), &args).map(drop)
     }
 
@@ -104,6 +117,41 @@ impl Graph {
         let args: [DatumWithOid; 5] =
             [self.has_key.into(), self.event.into(), self.correlation.into(), events.into(), keys.into()];
         sql.run(include_str!("../sql/steps/graph_has_key.sql"), &args).map(drop)
+    }
+
+    /// Makes the vertices of events say again what the events say.
+    pub fn rewrite_events(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
+        change(sql, include_str!("../sql/steps/graph_rewrite_events.sql"), self.event, ids)
+    }
+
+    /// Takes journeys' vertices out; their edges are gone or moved.
+    pub fn remove_journeys(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
+        change(sql, include_str!("../sql/steps/graph_remove_journeys.sql"), self.journey, ids)
+    }
+
+    /// Takes keys' vertices out; their edges are gone.
+    pub fn remove_keys(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
+        change(sql, include_str!("../sql/steps/graph_remove_keys.sql"), self.correlation, ids)
+    }
+
+    /// Takes events' vertices out; their edges are gone.
+    pub fn remove_events(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
+        change(sql, include_str!("../sql/steps/graph_remove_events.sql"), self.event, ids)
+    }
+
+    /// Takes the edges from keys to their journeys out.
+    pub fn remove_part_of(&self, sql: &Sql, keys: Vec<i64>) -> Result<(), Error> {
+        change(sql, include_str!("../sql/steps/graph_remove_part_of.sql"), self.correlation, keys)
+    }
+
+    /// Takes edges from events to keys out.
+    pub fn remove_has_key(&self, sql: &Sql, events: Vec<i64>, keys: Vec<i64>) -> Result<(), Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let args: [DatumWithOid; 4] =
+            [self.event.into(), self.correlation.into(), events.into(), keys.into()];
+        sql.run(include_str!("../sql/steps/graph_remove_has_key.sql"), &args).map(drop)
     }
 
     /// Hands `visit` each event of journeys that are to be absorbed: journey, time, type. Before
@@ -124,6 +172,21 @@ impl Graph {
         Ok(count)
     }
 
+    /// Makes edges of the keys that were refused to events of what is one journey once these are absorbed.
+    /// Before [`Self::move_keys`].
+    pub fn settle_conflicts(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<(), Error> {
+        let args: [DatumWithOid; 3] = [self.journey.into(), absorbed.into(), survivors.into()];
+        let statement = include_str!("../sql/steps/merge_conflicts.sql");
+        let rows = sql::for_joins(|| sql.run(statement, &args))?;
+        let pairs =
+            rows.map(|row| Ok((row.get(1)?, row.get(2)?))).collect::<Result<Vec<(i64, i64)>, Error>>()?;
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let (events, keys) = pairs.into_iter().unzip();
+        self.add_has_key(sql, events, keys)
+    }
+
     /// Moves the keys of absorbed journeys to their survivors, in the table and in the graph. Answers how
     /// many there are.
     pub fn move_keys(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<i64, Error> {
@@ -131,4 +194,13 @@ impl Graph {
         let moved = sql.run(include_str!("../sql/steps/merge_keys.sql"), &args)?.one()?;
         Ok(moved.unwrap_or(0))
     }
+}
+
+/// Runs a statement on entries of a label, if there are any.
+fn change(sql: &Sql, statement: &'static str, label: i32, ids: Vec<i64>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let args: [DatumWithOid; 2] = [label.into(), ids.into()];
+    sql.run(statement, &args).map(drop)
 }

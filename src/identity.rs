@@ -1,9 +1,14 @@
 //! Which identifiers of an event become keys, the values that stitch events into journeys.
 //!
-//! Pure: what the strings say decides, nothing is read or written. A blocked value stays on the event;
-//! it is only no key, because a value that everyone sends would stitch everyone into one journey.
+//! Pure: what the strings and the [`rules`] say decides, nothing is read or written. A blocked value stays on
+//! the event; it is only no key, because a value that everyone sends would stitch everyone into one journey.
 
+pub mod rules;
+
+use std::borrow::Cow;
 use std::collections::HashSet;
+
+use self::rules::Rules;
 
 /// The kind of the key that an event without any usable identifier gets, so that it has a journey too.
 pub const EVENT_KEY_KIND: &str = "event_id";
@@ -68,22 +73,23 @@ pub struct Identifiers<'a, Others> {
 impl<'a, Others: IntoIterator<Item = (&'a str, &'a str)>> Identifiers<'a, Others> {
     /// The event's keys as (kind, value): `user_id`, `session_id`, then the others in their order.
     ///
-    /// Blocked values and repetitions are left out; values are as sent (neither trimmed nor lowered).
-    /// There is at least one: if nothing is left, it is ([`EVENT_KEY_KIND`], the event's id), whatever
+    /// Values are normalized by the rule of their kind; then blocked ones and repetitions are left out. There
+    /// is at least one key: if nothing is left, it is ([`EVENT_KEY_KIND`], the event's id) as it is, whatever
     /// the id looks like, because it belongs to this event alone.
-    pub fn keys(self) -> Vec<(&'a str, &'a str)> {
+    pub fn keys(self, rules: &Rules) -> Vec<(&'a str, Cow<'a, str>)> {
         let mut keys = Vec::new();
-        self.append_keys(&mut keys);
+        self.append_keys(rules, &mut keys);
         keys
     }
 
     /// Appends the event's [`keys`](Self::keys) to those of the events before it, which are left as
     /// they are. A batch thus needs one vector, not one for each event.
-    pub fn append_keys(self, keys: &mut Vec<(&'a str, &'a str)>) {
+    pub fn append_keys(self, rules: &Rules, keys: &mut Vec<(&'a str, Cow<'a, str>)>) {
         let start = keys.len();
         let own = [("user_id", self.user_id), ("session_id", self.session_id)];
         let own = own.into_iter().filter_map(|(kind, value)| Some((kind, value?)));
-        let mut usable = own.chain(self.others).filter(|(_, value)| !is_blocked(value));
+        let usable = own.chain(self.others);
+        let mut usable = usable.filter_map(|(kind, value)| Some((kind, rules.key(kind, value)?)));
 
         for key in usable.by_ref().take(COMPARED_KEYS) {
             if !keys[start..].contains(&key) {
@@ -92,11 +98,11 @@ impl<'a, Others: IntoIterator<Item = (&'a str, &'a str)>> Identifiers<'a, Others
         }
         // An event may come with thousands of correlations: comparing all with all would never end.
         if let Some(key) = usable.next() {
-            let mut seen: HashSet<_> = keys[start..].iter().copied().collect();
-            keys.extend(std::iter::once(key).chain(usable).filter(|&key| seen.insert(key)));
+            let mut seen: HashSet<_> = keys[start..].iter().cloned().collect();
+            keys.extend(std::iter::once(key).chain(usable).filter(|key| seen.insert(key.clone())));
         }
         if keys.len() == start {
-            keys.push((EVENT_KEY_KIND, self.event_id));
+            keys.push((EVENT_KEY_KIND, Cow::Borrowed(self.event_id)));
         }
     }
 }

@@ -52,7 +52,7 @@ fn ingest_events(
 }
 
 /// The events of a call: the elements of an array, those of `{"events": […]}`, or the one object.
-fn event_nodes(root: Node) -> Result<Vec<Node>, Error> {
+pub fn event_nodes(root: Node) -> Result<Vec<Node>, Error> {
     let Some(container) = root.container() else {
         let found = match root.json() {
             event::Json::Null => "null",
@@ -79,7 +79,7 @@ fn event_nodes(root: Node) -> Result<Vec<Node>, Error> {
 
 /// One accepted event with its properties.
 pub struct Accepted<'a> {
-    event_id: Cow<'a, str>,
+    pub event_id: Cow<'a, str>,
     event: Event<'a>,
     properties: Jsonb,
 }
@@ -99,7 +99,7 @@ fn ingest(sql: &Sql, project_id: i32, nodes: &[Node]) -> Result<Totals, Error> {
     }
     totals.rejected = rejected.len() as i64;
     let reasons = rejected.iter().map(|(rejection, _)| rejection.reason.code()).collect();
-    totals.inserted = store(sql, project_id, accepted, reasons)?;
+    totals.inserted = store(sql, project_id, accepted, reasons)?.events;
     totals.duplicates = totals.received - totals.rejected - totals.inserted;
     write_rejected(sql, project_id, rejected)?;
     Ok(totals)
@@ -169,6 +169,13 @@ impl Bounds {
     }
 }
 
+/// What was new, and where it waits.
+#[derive(Debug, Default)]
+pub struct Stored {
+    pub events: i64,
+    pub queue_rows: Vec<i64>,
+}
+
 /// Writes what is new among the accepted events, counts those and the rejected ones, and wakes the worker at
 /// commit; answers how many are new.
 pub fn store(
@@ -176,9 +183,9 @@ pub fn store(
     project_id: i32,
     accepted: Vec<Accepted<'_>>,
     rejected: Vec<&'static str>,
-) -> Result<i64, Error> {
+) -> Result<Stored, Error> {
     if accepted.is_empty() && rejected.is_empty() {
-        return Ok(0);
+        return Ok(Stored::default());
     }
     let mut order: Vec<usize> = (0..accepted.len()).collect();
     // Stable: of several with one event_id, the first to arrive stays in front.
@@ -198,11 +205,11 @@ pub fn store(
         duplicates: accepted.len() - inserted.len(),
         rejected,
     };
-    queue::add(sql, project_id, rows, tally)?;
+    let queue_rows = queue::add(sql, project_id, rows, tally)?;
     if config::ENABLED.get() {
         worker::wake_on_commit();
     }
-    Ok(inserted.len() as i64)
+    Ok(Stored { events: inserted.len() as i64, queue_rows })
 }
 
 /// Ids from the events' sequence in order of arrival; 0 for an event that `order` leaves out.
@@ -268,7 +275,8 @@ fn identifiers(event: &Event<'_>) -> Option<Jsonb> {
     (!texts.is_empty()).then(|| jsonb::strings(texts.iter().map(String::as_str)))
 }
 
-fn random_uuid() -> String {
+/// A random uuid, as text.
+pub fn random_uuid() -> String {
     // SAFETY: gen_random_uuid takes no argument and returns a uuid.
     let uuid = unsafe { pgrx::direct_function_call::<pgrx::Uuid>(pg_sys::gen_random_uuid, &[]) };
     uuid.map(|uuid| uuid.to_string()).unwrap_or_default()

@@ -30,7 +30,10 @@ mod config;
 mod dead_letters;
 mod error;
 mod events;
+mod forget;
 mod graph;
+mod identity_log;
+mod identity_rules;
 mod ingest;
 mod instant;
 mod journey;
@@ -38,14 +41,17 @@ mod jsonb;
 mod monitoring;
 mod progress;
 mod project;
+mod restitch;
 mod rights;
 mod sequence;
+mod simulate;
 mod sql;
 mod subtransaction;
 mod users;
 mod verify;
 #[cfg(feature = "waitpoints")]
 mod waitpoint;
+mod words;
 
 #[cfg(any(test, feature = "pg_test"))]
 mod pg_tests;
@@ -56,16 +62,26 @@ use pgrx::prelude::*;
 
 // The catalog's objects in the order in which they build on each other.
 extension_sql_file!("../sql/10_tables.sql", name = "tables", bootstrap);
-extension_sql_file!("../sql/20_rollups.sql", name = "rollups", requires = ["tables"]);
+extension_sql_file!("../sql/15_identity.sql", name = "identity", requires = ["tables"]);
+extension_sql_file!("../sql/20_rollups.sql", name = "rollups", requires = ["identity"]);
 extension_sql_file!("../sql/30_storage.sql", name = "storage", requires = ["rollups"]);
 extension_sql_file!("../sql/40_graph.sql", name = "graph", requires = ["storage"]);
 extension_sql_file!("../sql/45_rebuild.sql", name = "rebuild", requires = ["graph"]);
-extension_sql_file!("../sql/50_journeys.sql", name = "journeys", requires = ["rebuild"]);
-extension_sql_file!("../sql/55_events.sql", name = "events", requires = ["journeys"]);
+extension_sql_file!("../sql/46_graph_check.sql", name = "graph_check", requires = ["rebuild"]);
+extension_sql_file!(
+    "../sql/50_journeys.sql",
+    name = "journeys",
+    requires = ["graph_check", journey::keys_of_event]
+);
+extension_sql_file!("../sql/52_history.sql", name = "history", requires = ["journeys"]);
+extension_sql_file!("../sql/54_journey_graph.sql", name = "journey_graph", requires = ["history"]);
+extension_sql_file!("../sql/55_events.sql", name = "events", requires = ["journey_graph"]);
+extension_sql_file!("../sql/56_identity.sql", name = "identity_surface", requires = ["events"]);
 extension_sql_file!(
     "../sql/60_monitoring.sql",
     name = "monitoring",
-    requires = ["events", monitoring::launcher_pid, monitoring::worker_slots, progress::progress_slots]
+    requires =
+        ["identity_surface", monitoring::launcher_pid, monitoring::worker_slots, progress::progress_slots]
 );
 extension_sql_file!("../sql/65_health.sql", name = "health", requires = ["monitoring"]);
 extension_sql_file!(
@@ -79,13 +95,26 @@ extension_sql_file!(
         analytics::rollups::members_ids,
         dead_letters::retry_dead_letters,
         ingest::ingest_events,
+        forget::forget,
+        identity_rules::functions::drop_identity_rule,
+        identity_rules::functions::set_identity_rule,
+        identity_rules::functions::set_max_journey_keys,
+        identity_rules::functions::use_identity_profile,
         journey::find_journey,
+        journey::journey_graph,
         journey::journey_of,
         monitoring::is_preloaded,
         monitoring::library_version,
+        restitch::restitch,
+        restitch::simulate_rules,
         rights::granted_projects,
+        simulate::simulate,
         stitch::stitch_pending,
         verify::verify,
+        words::link,
+        words::never_link,
+        words::retract,
+        words::unmerge,
     ]
 );
 extension_sql_file!("../sql/80_comments.sql", name = "comments", requires = ["rights"], finalize);

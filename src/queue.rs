@@ -25,7 +25,7 @@ use crate::worker::backoff;
 pub struct Claim {
     pub rows: Vec<i64>,
     pub events: i64,
-    attempts: i32,
+    pub attempts: i32,
 }
 
 /// What an ingest call did to its events, as its first queue row carries it.
@@ -38,8 +38,13 @@ pub struct Tally {
 }
 
 /// Queues what a call has inserted: rows of ranges of ids and how many events each has. A call that has
-/// inserted nothing leaves a row for its counts all the same.
-pub fn add(sql: &Sql, project_id: i32, mut rows: Vec<(String, i32)>, tally: Tally) -> Result<(), Error> {
+/// inserted nothing leaves a row for its counts all the same. Answers the rows.
+pub fn add(
+    sql: &Sql,
+    project_id: i32,
+    mut rows: Vec<(String, i32)>,
+    tally: Tally,
+) -> Result<Vec<i64>, Error> {
     if rows.is_empty() {
         rows.push(("{}".to_owned(), 0));
     }
@@ -52,7 +57,7 @@ pub fn add(sql: &Sql, project_id: i32, mut rows: Vec<(String, i32)>, tally: Tall
         (tally.duplicates as i32).into(),
         tally.rejected.into(),
     ];
-    sql.run(include_str!("../sql/steps/ingest_pending.sql"), &args).map(drop)
+    sql.run(include_str!("../sql/steps/ingest_pending.sql"), &args)?.map(|row| row.get(1)).collect()
 }
 
 /// Takes the next batch of at most `max_events` events; `None`: nothing is due. The caller holds the
@@ -64,11 +69,8 @@ pub fn claim(sql: &Sql, project_id: i32, max_events: i64) -> Result<Option<Claim
         let id = row.get::<i64>(1)?;
         let events = i64::from(row.get::<i32>(2)?);
         claim.attempts = row.get(3)?;
-        claim.rows.push(id);
         let room = max_events - claim.events;
-        if events > room {
-            split(sql, id, room)?;
-        }
+        claim.rows.push(if events > room { split(sql, id, room)? } else { id });
         claim.events += events.min(room);
     }
     Ok((!claim.rows.is_empty()).then_some(claim))
@@ -166,10 +168,11 @@ fn delay_rows(sql: &Sql, rows: &[i64], seconds: f64, message: &str) -> Result<()
     Ok(())
 }
 
-fn split(sql: &Sql, row: i64, events: i64) -> Result<(), Error> {
+/// Takes the first events of a row into a row of their own; answers its id.
+fn split(sql: &Sql, row: i64, events: i64) -> Result<i64, Error> {
     let args: [DatumWithOid; 2] = [row.into(), events.into()];
-    sql.run(include_str!("../sql/steps/queue_split.sql"), &args)?;
-    Ok(())
+    let first = sql.run(include_str!("../sql/steps/queue_split.sql"), &args)?.one()?;
+    first.ok_or(Error::Missing("queue row with more events than are taken from it"))
 }
 
 /// Events that wait to be stitched, in one project or (`None`) in all.

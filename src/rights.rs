@@ -118,6 +118,25 @@ pub fn as_owner<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> 
     work()
 }
 
+/// What an administrator decides about one project: its rules, and a person's word. For functions that only
+/// journey_stitch_admin may execute. The project is locked, so that nothing of it is stitched meanwhile; `work`
+/// also learns the name of the role that called.
+pub fn administering<T, E: From<Error>>(
+    function: &CStr,
+    project: Option<&str>,
+    work: impl FnOnce(&Sql, i32, &str) -> Result<T, E>,
+) -> Result<T, E> {
+    let project = project.ok_or(Error::NullArgument { argument: "project" })?;
+    refuse_read_only(function);
+    let caller = Caller::step_aside()?;
+    let made_by = caller.role_name();
+    sql::writing(|sql| {
+        let project_id = project::find(sql, project)?;
+        project::lock(sql, project_id)?;
+        work(sql, project_id, &made_by)
+    })
+}
+
 /// Reads of one project, on the snapshot of the calling query.
 pub fn reading<T>(
     project: Option<&str>,

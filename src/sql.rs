@@ -267,6 +267,12 @@ pub fn for_lookups<T>(work: impl FnOnce() -> T) -> T {
     with_settings(&settings, work)
 }
 
+/// Has the statements of `work` planned as usual again, inside of [`for_lookups`]: for those that take sets
+/// apart.
+pub fn for_joins<T>(work: impl FnOnce() -> T) -> T {
+    with_settings(&[(c"enable_hashjoin", c"on"), (c"enable_mergejoin", c"on")], work)
+}
+
 /// Runs `work` under settings, as a function's SET clauses do. An error must abort the (sub)transaction,
 /// which puts the settings back too.
 fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {

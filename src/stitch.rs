@@ -8,26 +8,28 @@
 
 pub mod batch;
 pub mod components;
+pub mod contest;
+pub mod region;
+pub mod resolve;
 mod steps;
+pub mod words;
+mod write;
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use self::batch::{Batch, QueuedEvent};
+use self::region::{Region, Seeds};
 use self::steps::Steps;
+use self::write::Writer;
 use crate::analytics::rollups::{Identity, Rollups};
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::instant::{from_unix_micros, to_unix_micros};
 use crate::queue::{self, Claim, Done};
-use crate::sequence::Sequence;
 use crate::sql::{self, Sql};
 use crate::subtransaction::{self, Failure};
-use crate::{config, project, rights, users};
+use crate::{config, identity_rules, project, rights, users};
 
 /// How one step of a project ended.
 pub enum Step {
@@ -91,6 +93,10 @@ fn stitch_pending(
 fn stitch_all(max_events: i64) -> Result<Done, Error> {
     let mut totals = Done::default();
     let due = sql::writing(project::due)?;
+    if !due.is_empty() {
+        // Before any project is locked: who makes the graph keeps others waiting.
+        sql::writing(Graph::open)?;
+    }
     for project_id in due {
         if !sql::writing(|sql| project::try_lock(sql, project_id))? {
             let start = Instant::now();
@@ -166,6 +172,11 @@ pub fn step(project_id: i32, max_events: i64, transaction: Transaction) -> Resul
     }
 }
 
+/// Stitches events of queue rows that are the caller's own, and leaves the rows.
+pub fn stitch_now(sql: &Sql, project_id: i32, claim: &Claim) -> Result<Done, Error> {
+    stitch_events(sql, project_id, claim, &mut Steps::begin(project_id, claim.events))
+}
+
 fn stitch(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Result<Done, Error> {
     let mut done = Done::default();
     if claim.events > 0 {
@@ -179,22 +190,25 @@ fn stitch(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Resul
 
 fn stitch_events(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Result<Done, Error> {
     steps.enter("read");
+    let rules = identity_rules::in_force(sql, project_id)?;
     let events = batch::read_events(sql, &claim.rows)?;
     steps.enter("plan");
-    let batch = batch::plan(sql, project_id, &events)?;
+    let batch = batch::plan(sql, project_id, &rules, &events)?;
     let graph = Graph::open(sql)?;
     let mut rollups = Rollups::default();
+    let writer = Writer { sql, graph: &graph, project_id, rules: &rules, batch: &batch, events: &events };
 
     steps.enter("merge");
-    let absorbed = merge_journeys(sql, &graph, &batch, &mut rollups)?;
+    let absorbed = writer.merge_journeys(&mut rollups)?;
     steps.enter("journeys");
-    let journeys = write_journeys(sql, &graph, project_id, &batch, &events)?;
+    let journeys = writer.write_journeys()?;
     steps.enter("keys");
-    let keys = write_keys(sql, &graph, project_id, &batch, &journeys)?;
-    record_merges(sql, project_id, &batch, &events, &keys)?;
+    let keys = writer.write_keys(&journeys)?;
+    writer.record_merges(&keys)?;
     steps.enter("graph");
     graph.add_events(sql, &claim.rows)?;
-    add_edges(sql, &graph, &batch, &events, &keys)?;
+    writer.add_edges(&keys)?;
+    writer.write_contest(&keys, &journeys)?;
 
     steps.enter("users");
     let user_ids = events.iter().filter_map(|event| event.user_id.as_deref());
@@ -209,184 +223,23 @@ fn stitch_events(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -
     }
     steps.enter("rollups");
     rollups.write(sql, project_id)?;
+    let (mut more_created, mut more_absorbed) = (0, 0);
+    if !batch.contest.late.is_empty() {
+        let mut rollups = Rollups::default();
+        let seeds = Seeds { journeys: writer.late_journeys(&journeys), ..Seeds::default() };
+        let region = Region::read(sql, project_id, &rules, seeds)?;
+        region.apply(sql, &graph, &region::Cause::late(), &mut rollups)?;
+        (more_created, more_absorbed) = region.journeys_changed();
+        rollups.write(sql, project_id)?;
+    }
     if let Some(last) = events.iter().map(|event| event.id).max() {
         project::ensure_partition_ahead(sql, last)?;
     }
     let created = batch.plan.components.iter().filter(|component| component.journey.is_none()).count();
     Ok(Done {
         events: events.len() as i64,
-        journeys_created: created as i64,
-        journeys_merged: absorbed as i64,
+        journeys_created: created as i64 + more_created,
+        journeys_merged: absorbed as i64 + more_absorbed,
         took: Duration::ZERO,
     })
-}
-
-/// Moves what belongs to absorbed journeys to their survivors; answers how many were absorbed.
-fn merge_journeys(
-    sql: &Sql,
-    graph: &Graph,
-    batch: &Batch<'_>,
-    rollups: &mut Rollups,
-) -> Result<usize, Error> {
-    let survivors: HashMap<i64, i64> = batch.plan.absorptions().collect();
-    if survivors.is_empty() {
-        return Ok(0);
-    }
-    let (absorbed, into): (Vec<i64>, Vec<i64>) = survivors.iter().unzip();
-    let events = graph.each_event_of(sql, &absorbed, |row| {
-        let (journey, occurred_at) = (row.get(1)?, to_unix_micros(row.get(2)?));
-        let event_type: String = row.get(3)?;
-        rollups.remove(Identity::Journey, journey, &event_type, occurred_at);
-        rollups.add(Identity::Journey, survivors[&journey], &event_type, occurred_at);
-        Ok(())
-    })?;
-    let keys = graph.move_keys(sql, &absorbed, &into)?;
-    // What the graph does not lead to would be left behind in journeys that are no more.
-    let counts =
-        "SELECT sum(event_count)::bigint, sum(key_count) FROM journey_stitch.journeys WHERE id = ANY ($1)";
-    let counted = sql.run(counts, &[absorbed.as_slice().into()])?.next();
-    if counted.map(|row| Ok::<_, Error>((row.get(1)?, row.get(2)?))).transpose()? != Some((events, keys)) {
-        return Err(Error::NoGraph);
-    }
-    let count = absorbed.len();
-    let args: [DatumWithOid; 2] = [absorbed.into(), into.into()];
-    sql.run(include_str!("../sql/steps/merge_journeys.sql"), &args)?;
-    Ok(count)
-}
-
-/// What a batch adds to one journey.
-#[derive(Clone, Copy)]
-struct Growth {
-    keys: i32,
-    events: i64,
-    first_seen: i64,
-    last_seen: i64,
-}
-
-/// Makes the new journeys and adds to the present ones; answers each component's journey.
-fn write_journeys(
-    sql: &Sql,
-    graph: &Graph,
-    project_id: i32,
-    batch: &Batch<'_>,
-    events: &[QueuedEvent],
-) -> Result<Vec<i64>, Error> {
-    let plan = &batch.plan;
-    let mut growth =
-        vec![Growth { keys: 0, events: 0, first_seen: i64::MAX, last_seen: i64::MIN }; plan.components.len()];
-    for (event, component) in events.iter().zip(&plan.component_of_event) {
-        let growth = &mut growth[*component as usize];
-        growth.events += 1;
-        growth.first_seen = growth.first_seen.min(event.occurred_at);
-        growth.last_seen = growth.last_seen.max(event.occurred_at);
-    }
-    for (key, component) in batch.keys.iter().zip(&plan.component_of_key) {
-        growth[*component as usize].keys += i32::from(key.id.is_none());
-    }
-
-    let sequence = Sequence::open(c"journey_entry_id")?;
-    let journeys: Vec<i64> =
-        plan.components.iter().map(|c| c.journey.unwrap_or_else(|| sequence.next())).collect();
-    let is_new = |component: &usize| plan.components[*component].journey.is_none();
-    let (new, present): (Vec<usize>, Vec<usize>) = (0..journeys.len()).partition(is_new);
-
-    if !new.is_empty() {
-        let [ids, keys, events, first, last] = growth_columns(&new, &journeys, &growth)?;
-        let args: [DatumWithOid; 6] = [project_id.into(), ids, keys, events, first, last];
-        sql.run(include_str!("../sql/steps/journeys_insert.sql"), &args)?;
-        graph.add_journeys(sql, new.iter().map(|&component| journeys[component]).collect())?;
-    }
-    if !present.is_empty() {
-        let args = growth_columns(&present, &journeys, &growth)?;
-        sql.run(include_str!("../sql/steps/journeys_update.sql"), &args)?;
-    }
-    Ok(journeys)
-}
-
-/// The columns of the two statements on journeys, for some of the components.
-fn growth_columns(
-    components: &[usize],
-    journeys: &[i64],
-    growth: &[Growth],
-) -> Result<[DatumWithOid<'static>; 5], Error> {
-    let column = |value: fn(&Growth) -> i64| components.iter().map(move |&c| value(&growth[c]));
-    Ok([
-        components.iter().map(|&c| journeys[c]).collect::<Vec<i64>>().into(),
-        components.iter().map(|&c| growth[c].keys).collect::<Vec<i32>>().into(),
-        column(|growth| growth.events).collect::<Vec<i64>>().into(),
-        column(|growth| growth.first_seen).map(from_unix_micros).collect::<Result<Vec<_>, _>>()?.into(),
-        column(|growth| growth.last_seen).map(from_unix_micros).collect::<Result<Vec<_>, _>>()?.into(),
-    ])
-}
-
-/// Makes the new keys, in the table and in the graph; answers the id of every key of the batch.
-fn write_keys(
-    sql: &Sql,
-    graph: &Graph,
-    project_id: i32,
-    batch: &Batch<'_>,
-    journeys: &[i64],
-) -> Result<Vec<i64>, Error> {
-    let sequence = Sequence::open(c"key_entry_id")?;
-    let ids: Vec<i64> = batch.keys.iter().map(|key| key.id.unwrap_or_else(|| sequence.next())).collect();
-    let new: Vec<usize> = (0..ids.len()).filter(|&key| batch.keys[key].id.is_none()).collect();
-    if !new.is_empty() {
-        let of = |key: &usize| journeys[batch.plan.component_of_key[*key] as usize];
-        let new_ids: Vec<i64> = new.iter().map(|&key| ids[key]).collect();
-        let kinds: Vec<&str> = new.iter().map(|&key| batch.keys[key].kind).collect();
-        let values: Vec<&str> = new.iter().map(|&key| batch.keys[key].value).collect();
-        let of_journeys: Vec<i64> = new.iter().map(of).collect();
-        let args: [DatumWithOid; 5] = [
-            project_id.into(),
-            new_ids.as_slice().into(),
-            kinds.as_slice().into(),
-            values.as_slice().into(),
-            of_journeys.as_slice().into(),
-        ];
-        sql.run(include_str!("../sql/steps/keys_insert.sql"), &args)?;
-        graph.add_keys(sql, &new_ids, &kinds, &values, &of_journeys)?;
-    }
-    Ok(ids)
-}
-
-fn record_merges(
-    sql: &Sql,
-    project_id: i32,
-    batch: &Batch<'_>,
-    events: &[QueuedEvent],
-    keys: &[i64],
-) -> Result<(), Error> {
-    let merges = &batch.plan.merges;
-    if merges.is_empty() {
-        return Ok(());
-    }
-    let survivor = |component: u32| {
-        let journey = batch.plan.components[component as usize].journey;
-        journey.ok_or(Error::Missing("journey that survives a merge"))
-    };
-    let args: [DatumWithOid; 6] = [
-        project_id.into(),
-        merges.iter().map(|merge| survivor(merge.component)).collect::<Result<Vec<i64>, _>>()?.into(),
-        merges.iter().map(|merge| merge.absorbed).collect::<Vec<i64>>().into(),
-        merges.iter().map(|merge| events[merge.event as usize].id).collect::<Vec<i64>>().into(),
-        merges.iter().map(|merge| keys[merge.key as usize]).collect::<Vec<i64>>().into(),
-        merges.iter().map(|merge| batch.keys[merge.key as usize].kind).collect::<Vec<&str>>().into(),
-    ];
-    sql.run(include_str!("../sql/steps/merge_record.sql"), &args)?;
-    Ok(())
-}
-
-fn add_edges(
-    sql: &Sql,
-    graph: &Graph,
-    batch: &Batch<'_>,
-    events: &[QueuedEvent],
-    keys: &[i64],
-) -> Result<(), Error> {
-    let (from, to): (Vec<i64>, Vec<i64>) = events
-        .iter()
-        .zip(batch.keys_of_events.iter())
-        .flat_map(|(event, of_event)| of_event.iter().map(|&key| (event.id, keys[key as usize])))
-        .unzip();
-    graph.add_has_key(sql, from, to)
 }

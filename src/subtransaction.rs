@@ -62,6 +62,31 @@ pub fn run<T, E: Into<ErrorReport>>(work: impl FnOnce() -> Result<T, E>) -> Resu
     }
 }
 
+/// Runs `work` in a subtransaction that is undone whatever happens: to see what would be. What it answers must
+/// not point into memory of the database. An ERROR goes on to the caller.
+pub fn undone<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    // SAFETY: as in run().
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        let undo = || {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+        };
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let outcome = PgTryBuilder::new(AssertUnwindSafe(work))
+            .catch_others(|caught| {
+                undo();
+                caught.rethrow()
+            })
+            .execute();
+        undo();
+        outcome
+    }
+}
+
 /// Raises an error that was returned, so that there is one place where errors are caught.
 fn raise<E: Into<ErrorReport>>(error: E) -> Failure {
     let report: ErrorReport = error.into();

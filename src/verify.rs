@@ -2,9 +2,8 @@
 //! hold, and counts where they differ. Reads only, so that it can run anywhere and at any time; events
 //! that are still pending are left out on both sides.
 
-use std::collections::{HashMap, HashSet};
+mod membership;
 
-use petgraph::unionfind::UnionFind;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -21,6 +20,7 @@ const TABLES: &[(&str, &str)] = &[
     ("users", include_str!("../sql/steps/verify/users.sql")),
     ("keys", include_str!("../sql/steps/verify/keys.sql")),
     ("key_journeys", include_str!("../sql/steps/verify/key_journeys.sql")),
+    ("key_history", include_str!("../sql/steps/verify/key_history.sql")),
     ("journey_counts", include_str!("../sql/steps/verify/journey_counts.sql")),
     ("aliases", include_str!("../sql/steps/verify/aliases.sql")),
     ("event_counts", include_str!("../sql/steps/verify/event_counts.sql")),
@@ -48,12 +48,14 @@ fn invariants(sql: &Sql) -> Result<Vec<(String, i64)>, Error> {
     for (invariant, statement) in TABLES {
         rows.push(((*invariant).to_owned(), number(sql, statement)?));
     }
-    let (torn, fused) = components(sql)?;
-    rows.push(("journeys_torn".to_owned(), torn));
-    rows.push(("journeys_fused".to_owned(), fused));
+    let membership = membership::compare(sql)?;
+    rows.extend(membership.into_iter().map(|(invariant, violations)| (invariant.to_owned(), violations)));
+    let labels = "SELECT count(journey_stitch.graph_label_id(l.name))
+                  FROM unnest(ARRAY['Event', 'Correlation', 'Journey', 'HAS_KEY', 'PART_OF']) AS l (name)";
+    let is_known = graph::exists() && number(sql, labels)? == 5;
     for (invariant, statement) in GRAPH {
-        // Without a graph there must be nothing that would be in it.
-        let statement = if graph::exists() { statement } else { "SELECT count(*) FROM journey_stitch.keys" };
+        // Without a graph that AGE knows there must be nothing that would be in it.
+        let statement = if is_known { statement } else { "SELECT count(*) FROM journey_stitch.keys" };
         rows.push(((*invariant).to_owned(), number(sql, statement)?));
     }
     Ok(rows)
@@ -61,33 +63,4 @@ fn invariants(sql: &Sql) -> Result<Vec<(String, i64)>, Error> {
 
 fn number(sql: &Sql, statement: &str) -> Result<i64, Error> {
     sql.run(statement, &[])?.one::<i64>()?.ok_or(Error::Missing("count"))
-}
-
-/// Connected components that are in more than one journey, and journeys that hold more than one
-/// component, by a union-find over the keys of all stitched events.
-fn components(sql: &Sql) -> Result<(i64, i64), Error> {
-    let mut sets = UnionFind::<u32>::new_empty();
-    let mut number_of_key: HashMap<i64, u32> = HashMap::new();
-    let mut journey_of_number: Vec<i64> = Vec::new();
-    let mut first_of_event: HashMap<i64, u32> = HashMap::new();
-    sql.each(include_str!("../sql/steps/verify/components.sql"), |row| {
-        let (event, key, journey) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let number = *number_of_key.entry(key).or_insert_with(|| {
-            journey_of_number.push(journey);
-            sets.new_set()
-        });
-        let first = *first_of_event.entry(event).or_insert(number);
-        sets.union(first, number);
-        Ok(())
-    })?;
-    let mut journeys_of_set: HashMap<u32, HashSet<i64>> = HashMap::new();
-    let mut sets_of_journey: HashMap<i64, HashSet<u32>> = HashMap::new();
-    for (number, journey) in (0..).zip(journey_of_number) {
-        let set = sets.find_mut(number);
-        journeys_of_set.entry(set).or_default().insert(journey);
-        sets_of_journey.entry(journey).or_default().insert(set);
-    }
-    let torn = journeys_of_set.values().filter(|journeys| journeys.len() > 1).count();
-    let fused = sets_of_journey.values().filter(|sets| sets.len() > 1).count();
-    Ok((torn as i64, fused as i64))
 }

@@ -44,29 +44,36 @@ fn check(events: &[Vec<u32>], journeys: &[Option<i64>]) -> Result<(), TestCaseEr
     prop_assert_eq!(component_of_event.len(), events.len());
     prop_assert_eq!(component_of_key.len(), journeys.len());
 
-    // The same keys together, and every event with its keys.
+    // A key is in a component if an event has it or it is in a journey: the same keys together, and every
+    // event with its keys.
     let labels_after = labels(events, journeys);
-    for a in 0..journeys.len() {
-        for b in 0..a {
-            prop_assert_eq!(labels_after[a] == labels_after[b], component_of_key[a] == component_of_key[b]);
+    for (key, &number) in component_of_key.iter().enumerate() {
+        let is_of_event = events.iter().flatten().any(|&k| k as usize == key);
+        prop_assert_eq!(number.is_some(), is_of_event || journeys[key].is_some(), "key {}", key);
+    }
+    let numbered: Vec<(usize, u32)> =
+        component_of_key.iter().enumerate().filter_map(|(key, number)| Some((key, (*number)?))).collect();
+    for &(a, number_of_a) in &numbered {
+        for &(b, number_of_b) in &numbered {
+            prop_assert_eq!(labels_after[a] == labels_after[b], number_of_a == number_of_b);
         }
     }
     for (event, keys) in events.iter().enumerate() {
         for &key in keys {
-            prop_assert_eq!(component_of_event[event], component_of_key[key as usize]);
+            prop_assert_eq!(Some(component_of_event[event]), component_of_key[key as usize]);
         }
     }
 
     // Numbered densely, in the order of first appearance.
     let mut next = 0;
-    for &number in component_of_event.iter().chain(&component_of_key) {
+    for &number in component_of_event.iter().chain(component_of_key.iter().flatten()) {
         prop_assert!(number <= next);
         next = next.max(number + 1);
     }
     prop_assert_eq!(components.len(), next as usize);
 
     // The oldest journey survives, the others are absorbed.
-    for (key, &number) in component_of_key.iter().enumerate() {
+    for (key, number) in numbered {
         let mut expected = journeys_in(labels_after[key], &labels_after, journeys).into_iter();
         let Component { journey, absorbed } = &components[number as usize];
         prop_assert_eq!(*journey, expected.next());
@@ -107,7 +114,7 @@ fn an_empty_batch_is_an_empty_plan() {
 fn new_keys_make_new_journeys_numbered_by_first_event() {
     let found = plan_of(&[vec![3], vec![0, 1], vec![3, 2], vec![1]], &[None; 4]);
     assert_eq!(found.component_of_event, [0, 1, 0, 1]);
-    assert_eq!(found.component_of_key, [1, 1, 0, 0]);
+    assert_eq!(found.component_of_key, [Some(1), Some(1), Some(0), Some(0)]);
     assert_eq!(found.components, [component(None, &[]), component(None, &[])]);
     assert_eq!(found.merges, []);
 }
@@ -159,8 +166,23 @@ fn a_journey_is_no_merge_with_itself() {
 #[test]
 fn keys_without_events_come_last() {
     let found = plan_of(&[vec![2]], &[Some(8), None, None, Some(8)]);
-    assert_eq!(found.component_of_key, [1, 2, 0, 1]);
-    assert_eq!(found.components, [component(None, &[]), component(Some(8), &[]), component(None, &[])]);
+    assert_eq!(found.component_of_key, [Some(1), None, Some(0), Some(1)]);
+    assert_eq!(found.components, [component(None, &[]), component(Some(8), &[])]);
+}
+
+#[test]
+fn a_key_of_no_event_and_no_journey_is_in_no_component() {
+    let found = plan_of(&[], &[None, None]);
+    assert_eq!(found.component_of_key, [None, None]);
+    assert_eq!(found.components, []);
+    // Neither beside a merge, nor between keys of journeys that no event has.
+    let found = plan_of(&[vec![1, 3]], &[None, Some(5), None, Some(2), None, Some(9), Some(4)]);
+    assert_eq!(found.component_of_key, [None, Some(0), None, Some(0), None, Some(1), Some(2)]);
+    assert_eq!(
+        found.components,
+        [component(Some(2), &[5]), component(Some(9), &[]), component(Some(4), &[])]
+    );
+    assert_eq!(found.merges, [Merge { absorbed: 5, component: 0, event: 0, key: 1 }]);
 }
 
 #[test]
@@ -198,7 +220,8 @@ fn a_chain_of_100_000_keys() {
         assert_eq!(found.components[0].journey, Some(1));
         assert!(found.components[0].absorbed.iter().copied().eq(2..=i64::from(n)));
         assert_eq!(found.merges.len(), n as usize - 1);
-        assert!(found.component_of_event.iter().chain(&found.component_of_key).all(|&c| c == 0));
+        assert!(found.component_of_event.iter().all(|&number| number == 0));
+        assert!(found.component_of_key.iter().all(|&number| number == Some(0)));
     }
 }
 
@@ -221,7 +244,7 @@ fn fifty_thousand_events_apart() {
     let events: Vec<Vec<u32>> = (0..50_000).map(|event| vec![2 * event + 1, 2 * event]).collect();
     let found = plan_of(&events, &vec![None; 100_000]);
     assert!(found.component_of_event.iter().copied().eq(0..50_000));
-    assert!(found.component_of_key.iter().copied().eq((0..100_000).map(|key| key / 2)));
+    assert!(found.component_of_key.iter().copied().eq((0..100_000).map(|key| Some(key / 2))));
 }
 
 /// Events over up to 20 keys, of which some are in one of a few journeys. Few events leave many
@@ -242,7 +265,7 @@ fn batch_and_permutation() -> impl Strategy<Value = (Vec<Vec<u32>>, Vec<Vec<u32>
 /// What does not depend on the order: each component's keys, and its journeys.
 fn partition(plan: &Plan) -> BTreeSet<(Vec<usize>, Option<i64>, Vec<i64>)> {
     let keys_of = |number| {
-        let with_number = |key: &usize| plan.component_of_key[*key] == number;
+        let with_number = |key: &usize| plan.component_of_key[*key] == Some(number);
         (0..plan.component_of_key.len()).filter(with_number).collect()
     };
     (0..).zip(&plan.components).map(|(n, c)| (keys_of(n), c.journey, c.absorbed.clone())).collect()
@@ -273,8 +296,8 @@ impl KeysTable {
         for journey in self.journey_of_key.iter_mut().flatten() {
             *journey = *survivor_of.get(journey).unwrap_or(journey);
         }
-        for (&key, &number) in keys.iter().zip(&found.component_of_key) {
-            self.journey_of_key[key as usize] = Some(survivors[number as usize]);
+        for (&key, number) in keys.iter().zip(&found.component_of_key) {
+            self.journey_of_key[key as usize] = Some(survivors[number.unwrap() as usize]);
         }
     }
 }

@@ -1,5 +1,8 @@
-//! Which identifiers of an event become keys.
+//! Which identifiers of an event become keys. (What rules other than the shipped ones do: tests/rules.rs.)
 
+use std::borrow::Cow;
+
+use journey_stitch::identity::rules::{RuleRow, Rules};
 use journey_stitch::identity::{EVENT_KEY_KIND, Identifiers, is_blocked};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -71,66 +74,115 @@ fn identifiers_are_not_blocked() {
     assert!(!is_blocked(&format!("{}1", "0".repeat(1_000_000))));
 }
 
+/// The keys of event e1 by the shipped rules.
 fn keys<'a>(
     user_id: Option<&'a str>,
     session_id: Option<&'a str>,
     others: &[(&'a str, &'a str)],
-) -> Vec<(&'a str, &'a str)> {
-    Identifiers { event_id: "e1", user_id, session_id, others: others.iter().copied() }.keys()
+) -> Vec<(&'a str, Cow<'a, str>)> {
+    keys_by(&Rules::default(), user_id, session_id, others)
+}
+
+fn keys_by<'a>(
+    rules: &Rules,
+    user_id: Option<&'a str>,
+    session_id: Option<&'a str>,
+    others: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, Cow<'a, str>)> {
+    Identifiers { event_id: "e1", user_id, session_id, others: others.iter().copied() }.keys(rules)
+}
+
+fn is(keys: &[(&str, Cow<'_, str>)], expected: &[(&str, &str)]) {
+    let keys: Vec<(&str, &str)> = keys.iter().map(|(kind, value)| (*kind, value.as_ref())).collect();
+    assert_eq!(keys, expected);
 }
 
 #[test]
-fn keys_come_in_the_listed_order_as_sent() {
-    assert_eq!(
-        keys(Some(" Ann "), Some("s1"), &[("device_id", "d1"), ("anonymous_id", "a1"), ("email", "A@B")]),
-        [
-            ("user_id", " Ann "),
+fn keys_come_in_the_listed_order_and_normalized() {
+    is(
+        &keys(
+            Some(" Ann "),
+            Some("s1\n"),
+            &[("device_id", "d1"), ("anonymous_id", "a1"), ("email", "\tA@B\u{a0}"), ("Email", " A@B ")],
+        ),
+        &[
+            ("user_id", "Ann"),
             ("session_id", "s1"),
             ("device_id", "d1"),
             ("anonymous_id", "a1"),
-            ("email", "A@B")
-        ]
+            ("email", "a@b"),
+            ("Email", "A@B"), // a kind of its own
+        ],
     );
 }
 
 #[test]
 fn blocked_values_become_no_keys() {
-    assert_eq!(
-        keys(Some("null"), Some("s1"), &[("device_id", "0"), ("order", "7")]),
-        [("session_id", "s1"), ("order", "7")]
+    is(
+        &keys(Some("null"), Some("s1"), &[("device_id", "0"), ("order", "7")]),
+        &[("session_id", "s1"), ("order", "7")],
     );
-    assert_eq!(keys(Some("u1"), Some(" "), &[("device_id", "unknown")]), [("user_id", "u1")]);
+    is(&keys(Some("u1"), Some(" "), &[("device_id", "unknown")]), &[("user_id", "u1")]);
 }
 
 #[test]
 fn repeated_keys_are_dropped_but_kinds_are_kept_apart() {
-    assert_eq!(
-        keys(Some("x"), Some("x"), &[("order", "x"), ("order", "x"), ("user_id", "x"), ("order", "X")]),
-        [("user_id", "x"), ("session_id", "x"), ("order", "x"), ("order", "X")]
+    is(
+        &keys(Some("x"), Some("x"), &[("order", "x"), ("order", "x"), ("user_id", "x"), ("order", "X")]),
+        &[("user_id", "x"), ("session_id", "x"), ("order", "x"), ("order", "X")],
     );
 }
 
 #[test]
+fn what_is_the_same_in_normal_form_is_one_key() {
+    is(
+        &keys(Some("x "), None, &[("user_id", " x"), ("email", "A@b"), ("email", "a@B "), ("email", "a@b")]),
+        &[("user_id", "x"), ("email", "a@b")],
+    );
+    // Also among so many that they are hashed.
+    let padded: Vec<String> = (0..100).map(|n| format!("{}V{}", " ".repeat(n), n % 20)).collect();
+    let others: Vec<(&str, &str)> = padded.iter().map(|value| ("email", value.as_str())).collect();
+    let found = keys(None, None, &others);
+    let expected: Vec<String> = (0..20).map(|n| format!("v{n}")).collect();
+    is(&found, &expected.iter().map(|value| ("email", value.as_str())).collect::<Vec<_>>());
+}
+
+#[test]
 fn an_event_that_nothing_identifies_has_a_key_of_its_own() {
-    assert_eq!(keys(None, None, &[]), [(EVENT_KEY_KIND, "e1")]);
-    assert_eq!(keys(Some("anonymous"), Some(""), &[("device_id", "0000")]), [(EVENT_KEY_KIND, "e1")]);
-    // Even if its id looks like a placeholder: it is unique.
-    let event = Identifiers { event_id: "0", user_id: None, session_id: None, others: [] };
-    assert_eq!(event.keys(), [("event_id", "0")]);
+    is(&keys(None, None, &[]), &[(EVENT_KEY_KIND, "e1")]);
+    is(&keys(Some("anonymous"), Some(""), &[("device_id", "0000")]), &[(EVENT_KEY_KIND, "e1")]);
+    // Even if its id looks like a placeholder, or is not in normal form: it is unique as it is.
+    for event_id in ["0", " E ", "null"] {
+        let event = Identifiers { event_id, user_id: None, session_id: None, others: [] };
+        is(&event.keys(&Rules::default()), &[("event_id", event_id)]);
+    }
+    // No rule takes it away, not even one that blocks everything.
+    let all = RuleRow { kind: "*".into(), blocked_patterns: Some(vec![".".into()]), ..RuleRow::default() };
+    let rules = Rules::new(vec![all]).unwrap();
+    is(&keys_by(&rules, Some("u1"), Some("s1"), &[("event_id", "e2")]), &[(EVENT_KEY_KIND, "e1")]);
 }
 
 #[test]
 fn appending_leaves_the_keys_of_earlier_events_alone() {
+    let rules = Rules::default();
     let mut all = Vec::new();
     let mut ends = Vec::new();
     for (event_id, user_id) in [("e1", Some("u1")), ("e2", Some("u1")), ("e3", None), ("e4", Some("u2"))] {
-        Identifiers { event_id, user_id, session_id: None, others: [("order", "7")] }.append_keys(&mut all);
-        Identifiers { event_id, user_id: None, session_id: None, others: [] }.append_keys(&mut all);
+        let others = [("order", "7")];
+        Identifiers { event_id, user_id, session_id: None, others }.append_keys(&rules, &mut all);
+        Identifiers { event_id, user_id: None, session_id: None, others: [] }.append_keys(&rules, &mut all);
         ends.push(all.len());
     }
     assert_eq!(ends, [3, 6, 8, 11]);
-    assert_eq!(all[3..6], [("user_id", "u1"), ("order", "7"), ("event_id", "e2")]);
-    assert_eq!(all[6..8], [("order", "7"), ("event_id", "e3")]);
+    is(&all[3..6], &[("user_id", "u1"), ("order", "7"), ("event_id", "e2")]);
+    is(&all[6..8], &[("order", "7"), ("event_id", "e3")]);
+    // Also with so many that they are hashed.
+    let values: Vec<String> = (1..=50).map(|n| n.to_string()).collect();
+    for n in 1..=2 {
+        let others = values.iter().map(|value| ("order", value.as_str()));
+        Identifiers { event_id: "e5", user_id: None, session_id: None, others }.append_keys(&rules, &mut all);
+        assert_eq!(all.len(), 11 + 50 * n);
+    }
 }
 
 #[test]
@@ -139,7 +191,7 @@ fn thousands_of_correlations_are_no_problem() {
     let others: Vec<(&str, &str)> = values.iter().map(|value| ("order", value.as_str())).collect();
     let keys = keys(Some("u1"), None, &others);
     assert_eq!(keys.len(), 1 + 40_000 - 1); // "0" is blocked
-    assert_eq!(keys[1..4], [("order", "1"), ("order", "2"), ("order", "3")]);
+    is(&keys[1..4], &[("order", "1"), ("order", "2"), ("order", "3")]);
 }
 
 /// The rule, said the slow way.
@@ -172,19 +224,21 @@ proptest! {
     fn keys_are_the_distinct_usable_identifiers_in_order(
         user_id in proptest::option::of(short_value()),
         session_id in proptest::option::of(short_value()),
-        others in vec((select(vec!["device_id", "order", "user_id"]), short_value()), 0..60),
+        others in vec((select(vec!["device_id", "email", "user_id"]), short_value()), 0..60),
     ) {
-        let mut expected: Vec<(&str, &str)> = Vec::new();
+        let mut expected: Vec<(&str, Cow<'_, str>)> = Vec::new();
         let listed = user_id.iter().map(|v| ("user_id", v.as_str()))
             .chain(session_id.iter().map(|v| ("session_id", v.as_str())))
             .chain(others.iter().map(|(kind, v)| (*kind, v.as_str())));
-        for key in listed {
-            if !is_blocked_by_definition(key.1) && !expected.contains(&key) {
+        for (kind, value) in listed {
+            let lowered = if kind == "email" { value.to_lowercase() } else { value.to_owned() };
+            let key = (kind, Cow::Owned(lowered.trim().to_owned()));
+            if !is_blocked_by_definition(value) && !expected.contains(&key) {
                 expected.push(key);
             }
         }
         if expected.is_empty() {
-            expected.push(("event_id", "e1"));
+            expected.push(("event_id", Cow::Borrowed("e1")));
         }
         let others: Vec<(&str, &str)> = others.iter().map(|(kind, v)| (*kind, v.as_str())).collect();
         prop_assert_eq!(keys(user_id.as_deref(), session_id.as_deref(), &others), expected);

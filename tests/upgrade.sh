@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# ALTER EXTENSION UPDATE, from the first released version to the present one: the catalog that it leaves is the one that
+# ALTER EXTENSION UPDATE, from each released version to the present one: the catalog that it leaves is the one that
 # CREATE EXTENSION makes, in every property; the data, and what users had made and granted, live on, also in a restored
-# dump. Before, the new library answers rightly or refuses clearly, and its worker waits.
+# dump, and journeys stay what they were until somebody wants the present rules. Before, the new library answers rightly
+# or refuses clearly, and its worker waits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lib/cluster.sh
+. tests/lib/upgrade_data.sh
 
-OLD=0.1.0
 nothing_pending="SELECT NOT EXISTS (SELECT FROM journey_stitch.pending)"
-violations="SELECT sum(violations) FROM journey_stitch.verify()"
+violations="SELECT (SELECT sum(violations) FROM journey_stitch.verify())
+                 + (SELECT sum(entries) FROM journey_stitch.graph_check())"
 
 # What the script writes down goes here; the cluster's directory is the server's.
 NOTES=$(mktemp -d "${TMPDIR:-/tmp}/journey_stitch_upgrade.XXXXXX")
@@ -40,139 +42,6 @@ quietly() {
 
 logged() { grep -cE "$1" "$CLUSTER_DIR/log" || true; }
 
-make_old() {
-    sql postgres "CREATE DATABASE $1"
-    sql "$1" "CREATE EXTENSION age; CREATE EXTENSION journey_stitch VERSION '$OLD'"
-}
-
-# Roles and what is granted to them, as a user of the old version had it: an application by that version's README, and
-# an analyst who reads by tables, by a view and by functions. And objects of the user's own that use ours.
-use_as_user() {
-    sql "$1" "
-        GRANT USAGE ON SCHEMA journey_stitch TO app, analyst, viewer;
-        GRANT EXECUTE ON FUNCTION journey_stitch.ingest_events(jsonb, text) TO app;
-        GRANT SELECT, INSERT ON journey_stitch.projects, journey_stitch.events, journey_stitch.event_ids,
-                                journey_stitch.pending, journey_stitch.dead_letters TO app;
-        GRANT USAGE ON SEQUENCE journey_stitch.projects_id_seq, journey_stitch.pending_id_seq,
-                                journey_stitch.dead_letters_id_seq, journey_stitch.merges_id_seq,
-                                journey_stitch.event_entry_id, journey_stitch.key_entry_id,
-                                journey_stitch.journey_entry_id, journey_stitch.user_entry_id TO app;
-        GRANT UPDATE (name) ON journey_stitch.projects TO app;
-        GRANT SELECT ON journey_stitch.events, journey_stitch.activity TO analyst WITH GRANT OPTION;
-        GRANT EXECUTE ON FUNCTION journey_stitch.dau(date, date, text, text, text, text),
-                                  journey_stitch.find_journey(text, text) TO analyst;
-        GRANT SELECT ON journey_stitch.stitched_events TO viewer;
-        CREATE VIEW public.last_events AS SELECT event_id, event_type FROM journey_stitch.stitched_events;
-        CREATE VIEW public.one_journey AS SELECT * FROM journey_stitch.get_journey('e1');
-        CREATE VIEW public.one_id AS
-            SELECT journey_stitch.find_journey('e1') AS journey, journey_stitch.journey_of('e1') AS uuid;
-        CREATE VIEW public.checks AS SELECT * FROM journey_stitch.health()"
-}
-
-# ingest DATABASE FROM TO [PROJECT]: events eFROM to eTO. Their sessions make 200 journeys of the first 299; the users
-# of the others make those into one hundred.
-ingest() {
-    sql "$1" "SELECT inserted FROM journey_stitch.ingest_events((
-        SELECT jsonb_agg(jsonb_build_object(
-            'event_id', 'e' || n, 'event_type', CASE n % 3 WHEN 0 THEN 'click' WHEN 1 THEN 'view' ELSE 'buy' END,
-            'occurred_at', timestamptz '2026-03-02 00:00Z' + n * interval '53 minutes', 'session_id', 's' || n % 200,
-            'user_id', CASE WHEN n >= 300 THEN 'u' || n % 100 END, 'amount', n,
-            'correlations', jsonb_build_object('email', 'm' || n % 200)))
-        FROM generate_series($2, $3) AS n), '${4:-default}')" >/dev/null
-}
-
-# In fresh: events stitched, journeys that were merged, events that wait, a batch that has failed, dead letters of both
-# stages, and a queue row as only the new version has them.
-fill() {
-    ingest fresh 1 299
-    ingest fresh 1 50 'second project'
-    sql fresh "SELECT FROM journey_stitch.stitch_pending()"
-    ingest fresh 300 449
-    sql fresh "SELECT FROM journey_stitch.stitch_pending()"
-    ingest fresh 450 600
-    ingest fresh 51 60 'second project'
-    sql fresh "UPDATE journey_stitch.pending SET attempts = 1, last_error = '40P01: a test', next_attempt_at = now()
-               WHERE project_id <> 1"
-    sql fresh "SELECT FROM journey_stitch.ingest_events('[5, {\"note\": \"no type\"}]')"
-    sql fresh "INSERT INTO journey_stitch.dead_letters (project_id, stage, reason, message, event, attempts)
-               SELECT 1, 'stitch', '22000', 'a test', jsonb_build_object(
-                   'event_id', 'dead', 'event_type', 'click', 'user_id', 'u1', 'ts', '2026-03-03'), 3"
-}
-
-# tables_of DATABASE: the tables of the old version that hold data, and their columns then.
-tables_of() {
-    sql "$1" "
-        SELECT c.oid::regclass, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relnamespace::regnamespace::text IN ('journey_stitch', 'journey_graph') AND c.relkind IN ('r', 'p')
-          AND c.relname NOT LIKE 'events\_p%' AND c.relname NOT LIKE '\_ag\_%'
-        GROUP BY c.oid ORDER BY c.relname <> 'projects', c.relname"
-}
-
-# What the old version would have left in a database of the same history: fresh's rows, the graph's too, by the columns
-# that both versions have. (A queue row without events is of the new version only.)
-copy_data() {
-    local table columns condition sequence value
-    sql upgraded "SET client_min_messages = warning; TRUNCATE journey_stitch.projects CASCADE"
-    while IFS='|' read -r table columns; do
-        condition=''
-        [ "$table" != journey_stitch.pending ] || condition='WHERE events > 0'
-        sql fresh "COPY (SELECT $columns FROM $table $condition) TO STDOUT" |
-            sql upgraded "COPY $table ($columns) FROM STDIN"
-    done <"$NOTES/old_tables"
-    for sequence in $(sql upgraded "SELECT c.oid::regclass FROM pg_class c WHERE c.relkind = 'S'
-                                    AND c.relnamespace::regnamespace::text IN ('journey_stitch', 'journey_graph')"); do
-        value=$(sql fresh "SELECT last_value || ', ' || is_called FROM $sequence")
-        sql upgraded "SELECT setval('$sequence', $value)" >/dev/null
-    done
-}
-
-# rows DATABASE: a checksum of each of those tables.
-rows() {
-    local table columns
-    while IFS='|' read -r table columns; do
-        printf "SELECT '%s', count(*), md5(string_agg(r::text, ' ' ORDER BY r::text)) " "$table"
-        printf 'FROM (SELECT %s FROM %s) AS r;\n' "$columns" "$table"
-    done <"$NOTES/old_tables" | psql -At -d "$1"
-}
-
-# journeys DATABASE: the events of every event's journey. Ids are left out, which new journeys draw at random.
-journeys() {
-    sql "$1" "
-        SELECT p.name, l.event_id,
-               string_agg(concat_ws(' ', g.event_id, g.event_type, g.occurred_at, g.user_id, g.session_id,
-                                    g.properties), ', ' ORDER BY g.occurred_at, g.event_id)
-        FROM journey_stitch.event_ids l
-        JOIN journey_stitch.projects p ON p.id = l.project_id
-        LEFT JOIN LATERAL journey_stitch.get_journey(l.event_id, p.name) AS g ON true
-        GROUP BY 1, 2 ORDER BY 1, 2"
-}
-
-# ids DATABASE: where the events and the journeys lead that were stitched before the update, absorbed ones among them.
-ids() {
-    sql "$1" "
-        SELECT p.name, l.event_id, journey_stitch.find_journey(l.event_id, p.name),
-               journey_stitch.journey_of(l.event_id, p.name)
-        FROM journey_stitch.event_ids l JOIN journey_stitch.projects p ON p.id = l.project_id
-        WHERE l.id <= $last_event ORDER BY 1, 2"
-    sql "$1" "
-        SELECT p.name, j.uuid, j.merged_into, journey_stitch.find_journey(j.uuid::text, p.name)
-        FROM journey_stitch.journeys j JOIN journey_stitch.projects p ON p.id = j.project_id
-        WHERE j.id <= $last_journey ORDER BY 1, 2"
-}
-
-analytics() {
-    local identity
-    for identity in user journey; do
-        sql "$1" "
-            SELECT * FROM journey_stitch.dau('2026-03-01', '2026-03-31', identity => '$identity');
-            SELECT * FROM journey_stitch.dau('2026-03-01', '2026-03-31', 'second project', 'Asia/Kolkata', '$identity',
-                                             'click');
-            SELECT * FROM journey_stitch.retention('2026-03-02', 3, identity => '$identity');
-            SELECT * FROM journey_stitch.top_events('2026-03-01', '2026-03-31', 5, identity => '$identity')"
-    done
-}
-
 # In a server that has none of the roles yet: the update makes what CREATE EXTENSION makes. Both where setup() comes
 # afterwards, as in a database in which it had never been called.
 part_bare() {
@@ -185,6 +54,20 @@ part_bare() {
     sql fresh "SELECT journey_stitch.setup()" >/dev/null
     catalog fresh >"$NOTES/fresh"
     compare "catalogs, without data" "$NOTES/fresh" "$NOTES/bare"
+    # Where a DBA has everything that is made granted to a role. (Of what the update to 0.2.0 made, it gets something.)
+    [ "$OLD" = 0.1.0 ] || check "what default privileges give of what the update has made" "$(sql bare "
+        ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO analyst;
+        ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO analyst;
+        ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO analyst, PUBLIC;
+        ALTER EXTENSION journey_stitch UPDATE;
+        SELECT string_agg(o.name, ', ')
+        FROM (SELECT oid::regclass::text, relacl FROM pg_class WHERE relnamespace = 'journey_stitch'::regnamespace
+              UNION ALL
+              SELECT oid::regprocedure::text, COALESCE(proacl, acldefault('f', proowner))
+              FROM pg_proc WHERE pronamespace = 'journey_stitch'::regnamespace) AS o (name, acl),
+             aclexplode(o.acl) AS a
+        WHERE a.grantee IN (0, 'analyst'::regrole);
+        DROP EXTENSION journey_stitch")" ''
     check "roles that both have made" "$(grep -c '^role .*: rolcanlogin = false' "$NOTES/bare")" 3
 }
 
@@ -206,7 +89,7 @@ part_data() {
         SELECT (SELECT count(*) FROM journey_stitch.events), (SELECT sum(events) FROM journey_stitch.pending),
                (SELECT count(*) FROM journey_stitch.journeys WHERE merged_into IS NOT NULL),
                (SELECT string_agg(stage, ',' ORDER BY id) FROM journey_stitch.dead_letters)")" \
-        '660|161|50|ingest,ingest,stitch'
+        '665|161|50|ingest,ingest,stitch'
     catalog upgraded >"$NOTES/old"
     rows upgraded >"$NOTES/old_rows"
     # As is done when a new library is installed.
@@ -215,35 +98,7 @@ part_data() {
 
 # Every function of the old version: either it is refused, or its answer is that of the new version in fresh, where one
 # that is gone has another statement for an oracle.
-old_calls() {
-    cat <<'SQL'
-clean|BEGIN; SELECT journey_stitch.clean(); SELECT count(*) FROM journey_stitch.events; ROLLBACK
-dau|refused: SELECT * FROM journey_stitch.dau('2026-03-01', '2026-03-31')
-ensure_event_partitions|SELECT journey_stitch.ensure_event_partitions(1)
-ensure_graph|SELECT journey_stitch.ensure_graph()
-event_keys|SELECT * FROM journey_stitch.event_keys('e', 'u', NULL, '["email:a@b.c"]')
-find_journey|SELECT journey_stitch.find_journey('email:m7')
-get_journey|SELECT * FROM journey_stitch.get_journey('email:m7')
-graph_entry_id|SELECT journey_stitch.graph_entry_id(ag_catalog._graphid(3, 77))
-graph_label_id|SELECT journey_stitch.graph_label_id('HAS_KEY')
-health|SELECT status, detail FROM journey_stitch.health() WHERE "check" IN ('graph', 'dead letters')
-ingest_events|refused: SELECT * FROM journey_stitch.ingest_events('{"event_type": "click"}')
-is_preloaded|SELECT journey_stitch.is_preloaded()
-journey_of|SELECT journey_stitch.journey_of('e7')
-journey_of_entry|SELECT journey_stitch.journey_of_entry(7)
-launcher_pid|SELECT journey_stitch.launcher_pid()
-members_difference|SELECT min(journey_stitch.members_difference(members, members)::text) FROM journey_stitch.activity
-members_ids|SELECT sum(i) FROM journey_stitch.activity, journey_stitch.members_ids(chunk, members) AS i
-members_union|SELECT min(journey_stitch.members_union(members, members)::text) FROM journey_stitch.activity
-project_id|SELECT journey_stitch.project_id('default')|SELECT id FROM journey_stitch.projects WHERE name = 'default'
-retention|refused: SELECT * FROM journey_stitch.retention('2026-03-02')
-retry_dead_letters|refused: SELECT * FROM journey_stitch.retry_dead_letters()
-setup|SELECT journey_stitch.setup()
-stitch_pending|refused: SELECT * FROM journey_stitch.stitch_pending()
-top_events|refused: SELECT * FROM journey_stitch.top_events('2026-03-01', '2026-03-31')
-verify|refused: SELECT * FROM journey_stitch.verify()
-SQL
-}
+old_calls() { sed -n "s/^[0-9. ]*${OLD//./\\.}[0-9. ]*|//p" tests/lib/catalog_calls.txt; }
 
 part_before() {
     local function call oracle answer expected='' actual='' refused=0
@@ -266,6 +121,8 @@ part_before() {
     done < <(old_calls)
     check "answers of the new library with the old objects" "$actual" "$expected"
     check "functions that it refuses with a hint (55000)" "$refused" "$(old_calls | grep -c '|refused: ')"
+    # In the first release journeys were found without the library.
+    [ "$OLD" = 0.1.0 ] || return 0
     journeys fresh >"$NOTES/journeys"
     journeys upgraded >"$NOTES/journeys_of_old"
     compare "journeys of all events meanwhile" "$NOTES/journeys" "$NOTES/journeys_of_old"
@@ -276,7 +133,8 @@ part_before() {
 
 # The worker of the old database, whose naptime is one second, says why it does nothing each time that it looks.
 part_waiting() {
-    local start before launcher ticks ms=0 line="worker .*LOG: .* ${other_version%\$}; workers wait for ALTER EXTENSION journey_stitch UPDATE\$"
+    local start before launcher ticks ms=0
+    local line="worker .*LOG: .* ${other_version%\$}; workers wait for ALTER EXTENSION journey_stitch UPDATE\$"
     launcher=$(sql upgraded "SELECT journey_stitch.launcher_pid()")
     start=$(date +%s%N) before=$(logged "$line") ticks=$(ticks "$launcher")
     # However long it takes on a busy machine: what counts is how often in that time.
@@ -302,7 +160,8 @@ ticks() {
 
 part_rollback() {
     check "the update, rolled back, was there" "$(sql upgraded "
-        BEGIN; ALTER EXTENSION journey_stitch UPDATE; SELECT count(*) FROM journey_stitch.stat_stitch; ROLLBACK")" 2
+        SET client_min_messages = warning;
+        BEGIN; ALTER EXTENSION journey_stitch UPDATE; SELECT count(*) FROM journey_stitch.identity_rules; ROLLBACK")" 10
     catalog upgraded >"$NOTES/rolled_back"
     compare "catalogs before the update and after it was rolled back" "$NOTES/old" "$NOTES/rolled_back"
     rows upgraded >"$NOTES/rows"
@@ -330,11 +189,12 @@ version="SELECT extversion FROM pg_extension WHERE extname = 'journey_stitch'"
 part_update() {
     local holder updater answer
     make_busy
+    rm -f "$NOTES/updated"
     touch "$NOTES/open"
     {
         cat <<'SQL'
 BEGIN;
-SELECT 'before', journey_stitch.find_journey('e1');
+SELECT 'before', journey_id FROM journey_stitch.keys WHERE project_id = 1 AND kind = 'session_id' AND value = 's1';
 SELECT FROM journey_stitch.projects WHERE name = 'default';
 WITH event AS (
     INSERT INTO journey_stitch.events
@@ -359,16 +219,19 @@ SQL
     quietly "the client has not committed" 20 upgraded "SELECT EXISTS (SELECT FROM pg_stat_activity
         WHERE datname = 'upgraded' AND state = 'idle in transaction' AND query LIKE '%range_agg%')"
     begun=$(sql upgraded "SELECT clock_timestamp()")
-    psql -U dba -d upgraded -c "ALTER EXTENSION journey_stitch UPDATE" &
+    psql -U dba -d upgraded -v VERBOSITY=terse -c "ALTER EXTENSION journey_stitch UPDATE" 2>"$NOTES/said" &
     updater=$!
     wait_until "the update waits for a client's open transaction" 20 upgraded "
         SELECT EXISTS (SELECT FROM pg_stat_activity
                        WHERE datname = 'upgraded' AND query LIKE 'ALTER EXTENSION%' AND wait_event_type = 'Lock')"
-    check "nothing of it is to be seen" "$(sql upgraded "$version")" $OLD
+    check "nothing of it is to be seen" "$(sql upgraded "$version")" "$OLD"
     quietly "the worker of busy is at work" 20 postgres "$busy_worker"
     rm "$NOTES/open"
     wait "$updater"
     check "the client commits, and the update goes on" "$(sql upgraded "$version")" "$NEW"
+    check "it says that old journeys keep their rules" \
+        "$(grep -o 'INFO:  2 project(s) with a history keep the keys' "$NOTES/said")" \
+        'INFO:  2 project(s) with a history keep the keys'
     wait_until "another database's worker is at work all the while" 5 postgres "$busy_worker"
     touch "$NOTES/updated"
     wait "$holder"
@@ -409,13 +272,59 @@ part_data_after() {
     compare "journeys of all events" "$NOTES/journeys_of_fresh" "$NOTES/journeys_of_upgraded"
     compare "where old ids lead" "$NOTES/ids_of_fresh" "$NOTES/ids_of_upgraded"
     compare "dau, retention and top_events" "$NOTES/analytics_of_fresh" "$NOTES/analytics_of_upgraded"
+    identity fresh >"$NOTES/identity"
+    identity upgraded >"$NOTES/identity_of_upgraded"
+    compare "rules, and founding events of old journeys" "$NOTES/identity" "$NOTES/identity_of_upgraded"
     check "violations" "$(sql upgraded "$violations")" 0
     check "events, absorbed journeys" "$(sql upgraded "SELECT (SELECT count(*) FROM journey_stitch.events),
-        (SELECT count(*) FROM journey_stitch.journeys WHERE merged_into IS NOT NULL)")" '667|100'
-    check "counters since the update: events stitched, waiting, and since when" "$(sql upgraded "
-        SELECT events, lag_events, counted_since BETWEEN '$begun' AND last_batch_at
-        FROM journey_stitch.stat_stitch ORDER BY project")" \
-        "$(printf '%s\n' '158|0|t' '10|0|t')"
+        (SELECT count(*) FROM journey_stitch.journeys WHERE merged_into IS NOT NULL)")" '672|100'
+    local counters="SELECT events, lag_events, counted_since BETWEEN '$begun' AND last_batch_at
+                    FROM journey_stitch.stat_stitch ORDER BY project"
+    if [ "$OLD" = 0.1.0 ]; then
+        check "counters since the update: events stitched, waiting, and since when" "$(sql upgraded "$counters")" \
+            "$(printf '%s\n' '158|0|t' '10|0|t')"
+    else
+        check "counters go on: events stitched, waiting" "$(sql upgraded "$counters")" "$(sql fresh "$counters")"
+    fi
+}
+
+# Where the graph is gone, the events say what was founded by which, and the graph can be made anew.
+part_without_graph() {
+    sql postgres "ALTER DATABASE gone SET journey_stitch.enabled = off"
+    sql gone "SET client_min_messages = warning; LOAD 'age'; SELECT ag_catalog.drop_graph('journey_graph', true);
+              ALTER EXTENSION journey_stitch UPDATE" >/dev/null
+    identity gone >"$NOTES/identity_of_gone"
+    identity fresh >"$NOTES/identity"
+    compare "rules and founding events, from the events alone" "$NOTES/identity" "$NOTES/identity_of_gone"
+    sql gone "SELECT FROM journey_stitch.rebuild_graph()"
+    check "violations after rebuild_graph()" "$(sql gone "$violations")" 0
+}
+
+# Once somebody wants them, the rules of new projects are applied to what is there, as they are in fresh.
+part_restitch() {
+    local name people="SELECT count(DISTINCT journey_stitch.journey_of(id))
+                       FROM unnest(ARRAY['case 1', 'case 2', 'space 1', 'space 2']) AS id"
+    sql fresh "SELECT FROM journey_stitch.ingest_events(
+        '{\"event_id\": \"of app\", \"type\": \"click\", \"user_id\": \"u1\"}')"
+    sql fresh "SELECT FROM journey_stitch.stitch_pending()"
+    for name in fresh restored; do
+        membership "$name" >"$NOTES/members_of_$name"
+    done
+    compare "members of journeys by the rules of old" "$NOTES/members_of_fresh" "$NOTES/members_of_restored"
+    check "restored: values that differ in case or spaces are different people's" "$(sql restored "$people")" 4
+    for name in fresh restored; do
+        sql "$name" "SET client_min_messages = warning;
+            SELECT FROM journey_stitch.projects p, journey_stitch.use_identity_profile('default', p.name)"
+        sql "$name" "SELECT FROM journey_stitch.projects p, journey_stitch.restitch(p.name)"
+        check "$name: after restitch() they are not" "$(sql "$name" "$people")" 2
+        check "$name: violations after that" "$(sql "$name" "$violations")" 0
+        membership "$name" >"$NOTES/members_of_$name"
+        ids "$name" | cut -d '|' -f 1,2,4 >"$NOTES/ids_of_$name"
+    done
+    compare "members of journeys by the present rules" "$NOTES/members_of_fresh" "$NOTES/members_of_restored"
+    compare "where old ids lead by the present rules" "$NOTES/ids_of_fresh" "$NOTES/ids_of_restored"
+    check "rules that are left" "$(sql restored "
+        SELECT count(*) FROM journey_stitch.identity_rules WHERE project_id <> 0")" 0
 }
 
 # as_user DATABASE ROLE 'SQL'
@@ -446,8 +355,7 @@ check_users() {
 
 part_catalog() {
     # What the update grants to users beside their own grants, so that these go on working.
-    sql fresh "GRANT EXECUTE ON FUNCTION journey_stitch.granted_projects(text) TO app, analyst, viewer;
-               GRANT SELECT ON journey_stitch.events, journey_stitch.pending TO viewer"
+    [ "$OLD" != 0.1.0 ] || grant_projects fresh
     catalog fresh >"$NOTES/fresh"
     catalog upgraded >"$NOTES/upgraded"
     compare "catalogs, with data and users' grants" "$NOTES/fresh" "$NOTES/upgraded"
@@ -488,29 +396,38 @@ part_mutations() {
     check "changes that the comparison finds, of $n" "$found" "$n"
 }
 
+upgrade_from() {
+    OLD=$1
+    printf '\n--- from %s\n' "$OLD"
+    cluster_start upgrade "fsync = off" "journey_stitch.naptime = '1s'" "journey_stitch.idle_exit = '100ms'" \
+        "journey_stitch.batch_size = 100" "journey_stitch.max_workers = 8"
+    NEW=$(sql postgres "SELECT default_version FROM pg_available_extensions WHERE name = 'journey_stitch'")
+    other_version="the library of journey_stitch is of version $NEW, this database's objects are of version $OLD\$"
+    sql postgres "CREATE ROLE dba SUPERUSER LOGIN"
+    for role in app analyst viewer; do sql postgres "CREATE ROLE $role"; done
+    part_bare
+    part_data
+    # Not counted are the processes that the restart has ended.
+    ended='terminated by signal| (FATAL|PANIC): '
+    before="$(cluster_pid) $(logged "$ended")"
+    part_before
+    part_waiting
+    part_rollback
+    sql postgres "CREATE DATABASE gone TEMPLATE upgraded"
+    part_update
+    part_data_after
+    part_without_graph
+    part_catalog
+    check_users upgraded 1
+    part_dump
+    check_users restored 0
+    part_mutations
+    part_restitch
+    check "the postmaster is still the same, and no process has ended by a signal or FATAL" \
+        "$(cluster_pid) $(logged "$ended")" "$before"
+}
+
 private_postgres
 cp sql/journey_stitch--*.sql "$("$PG_CONFIG" --sharedir)/extension/"
-cluster_start upgrade "fsync = off" "journey_stitch.naptime = '1s'" "journey_stitch.idle_exit = '100ms'" \
-    "journey_stitch.batch_size = 100" "journey_stitch.max_workers = 8"
-NEW=$(sql postgres "SELECT default_version FROM pg_available_extensions WHERE name = 'journey_stitch'")
-other_version="the library of journey_stitch is of version $NEW, this database's objects are of version $OLD\$"
-sql postgres "CREATE ROLE dba SUPERUSER LOGIN"
-for role in app analyst viewer; do sql postgres "CREATE ROLE $role"; done
-part_bare
-part_data
-# Not counted are the processes that the restart has ended.
-ended='terminated by signal| (FATAL|PANIC): '
-before="$(cluster_pid) $(logged "$ended")"
-part_before
-part_waiting
-part_rollback
-part_update
-part_data_after
-part_catalog
-check_users upgraded 1
-part_dump
-check_users restored 0
-part_mutations
-check "the postmaster is still the same, and no process has ended by a signal or FATAL" \
-    "$(cluster_pid) $(logged "$ended")" "$before"
+for released in 0.1.0 0.2.0; do upgrade_from "$released"; done
 summary

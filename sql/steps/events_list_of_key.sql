@@ -1,4 +1,4 @@
--- As events_list.sql, of the events that key $7 leads to and of those that are pending: what a filter on a user or
+-- As events_list.sql, of the events that have key $7, tied by it or not, and of those that are pending: what a filter on a user or
 -- a session can find, without reading all events.
 SELECT e.event_id, e.event_type, e.event_name, e.occurred_at, e.received_at, e.user_id, e.session_id, e.source,
        e.properties, j.uuid
@@ -9,6 +9,8 @@ FROM (
         FROM journey_graph."HAS_KEY" h
         WHERE h.end_id OPERATOR(ag_catalog.=)
               ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'), $7)
+        UNION
+        SELECT c.event_id FROM journey_stitch.merge_conflicts c WHERE c.key_id = $7
         UNION
         SELECT t.id
         FROM journey_stitch.pending q

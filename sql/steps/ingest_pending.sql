@@ -7,3 +7,4 @@ SELECT $1, u.ranges::int8multirange, u.events,
            (SELECT jsonb_object_agg(r.reason, r.events)
             FROM (SELECT reason, count(*) AS events FROM unnest($6::text[]) AS reason GROUP BY reason) AS r) END
 FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY AS u (ranges, events, n)
+RETURNING id

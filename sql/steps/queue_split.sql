@@ -1,4 +1,5 @@
--- Leaves the first $2 events in queue row $1; the others become a row of their own behind it.
+-- Takes the first $2 events of queue row $1 into a row of their own, whose id this answers. The rest keeps its place in
+-- the queue, and the counts of the call.
 WITH boundary AS (
     SELECT e.id
     FROM journey_stitch.pending q
@@ -12,14 +13,15 @@ WITH boundary AS (
     ORDER BY e.id
     OFFSET $2 LIMIT 1
 ), rest AS (
-    INSERT INTO journey_stitch.pending
-        (project_id, events, event_ranges, attempts, next_attempt_at, last_error, created_at)
-    SELECT q.project_id, q.events - $2, q.event_ranges * int8multirange(int8range(boundary.id, NULL)),
-           q.attempts, q.next_attempt_at, q.last_error, q.created_at
-    FROM journey_stitch.pending q, boundary
+    UPDATE journey_stitch.pending q
+    SET events = q.events - $2, event_ranges = q.event_ranges * int8multirange(int8range(boundary.id, NULL))
+    FROM boundary
     WHERE q.id = $1
 )
-UPDATE journey_stitch.pending q
-SET events = $2, event_ranges = q.event_ranges * int8multirange(int8range(NULL, boundary.id))
-FROM boundary
+INSERT INTO journey_stitch.pending
+    (project_id, events, event_ranges, attempts, next_attempt_at, last_error, created_at)
+SELECT q.project_id, $2, q.event_ranges * int8multirange(int8range(NULL, boundary.id)),
+       q.attempts, q.next_attempt_at, q.last_error, q.created_at
+FROM journey_stitch.pending q, boundary
 WHERE q.id = $1
+RETURNING id

@@ -7,4 +7,4 @@ CROSS JOIN LATERAL (
     SELECT * FROM journey_stitch.events e WHERE e.id >= lower(r.ids) AND e.id < upper(r.ids) ORDER BY e.id OFFSET 0
 ) AS e
 WHERE q.id = ANY ($1)
-ORDER BY e.occurred_at, e.id
+ORDER BY e.occurred_at, e.event_id COLLATE "C"

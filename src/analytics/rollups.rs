@@ -97,6 +97,14 @@ impl Rollups {
         }
     }
 
+    /// One event less.
+    pub fn uncount(&mut self, event_type: &str, at: i64) {
+        let number = self.type_number(event_type);
+        for grain in GRAINS {
+            *self.counts.entry((grain, number, grain.floor(at))).or_default() -= 1;
+        }
+    }
+
     fn type_number(&mut self, event_type: &str) -> u32 {
         if let Some(number) = self.types.get(event_type) {
             return *number;
@@ -168,6 +176,9 @@ fn write_counts(
     counts: HashMap<(Grain, u32, i64), i64>,
     names: &[&str],
 ) -> Result<(), Error> {
+    if counts.is_empty() {
+        return Ok(());
+    }
     let counts = sorted(counts);
     let args: [DatumWithOid; 5] = [
         project_id.into(),

@@ -10,7 +10,7 @@ use super::rollups::Identity;
 use crate::error::Error;
 use crate::sql::Sql;
 use crate::stitch::batch;
-use crate::users;
+use crate::{identity_rules, users};
 
 /// Members that have no number yet get one from here on; sequences end far below.
 const FIRST_NEW_MEMBER: i64 = 1 << 60;
@@ -86,7 +86,8 @@ fn user_members(
 type Members = (Vec<Option<i64>>, Vec<(i64, i64)>);
 
 fn journey_members(sql: &Sql, project_id: i32, events: &[batch::QueuedEvent]) -> Result<Members, Error> {
-    let plan = batch::plan(sql, project_id, events)?.plan;
+    let rules = identity_rules::in_force(sql, project_id)?;
+    let plan = batch::plan(sql, project_id, &rules, events)?.plan;
     let journey = |component: &u32| {
         let component = *component;
         plan.components[component as usize].journey.unwrap_or(FIRST_NEW_MEMBER + i64::from(component))

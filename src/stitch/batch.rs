@@ -1,13 +1,18 @@
 //! What stitching a set of queued events would do, read and planned without writing anything. The
 //! stitcher carries the plan out; a query over events that are still pending only looks at it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
 
 use super::components::{self, EventKeys, Plan};
+use super::contest::{self, Contest};
+use super::words;
 use crate::error::Error;
 use crate::identity::Identifiers;
+use crate::identity::rules::Rules;
 use crate::instant::to_unix_micros;
 use crate::journey::identifier_texts;
 use crate::jsonb::Jsonb;
@@ -20,20 +25,143 @@ pub struct QueuedEvent {
     pub occurred_at: i64,
     pub event_type: String,
     pub user_id: Option<String>,
-    event_id: String,
-    session_id: Option<String>,
+    pub event_id: String,
+    pub session_id: Option<String>,
     /// Identifiers beside user_id and session_id, as kind:value.
-    others: Vec<String>,
+    pub others: Vec<String>,
 }
 
-/// The events of queue rows, in the order in which they are stitched.
+/// The events of queue rows, in the order in which they are stitched: of time, then of event_id.
 pub fn read_events(sql: &Sql, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Error> {
     let args: [DatumWithOid; 1] = [queue_rows.to_vec().into()];
     let rows = sql.run(include_str!("../../sql/steps/stitch_events.sql"), &args)?;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         pgrx::check_for_interrupts!();
-        events.push(QueuedEvent {
+        events.push(QueuedEvent::of_row(&row)?);
+    }
+    Ok(events)
+}
+
+/// What is said of a key by itself, beside the rule of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    Quarantined,
+    Unmerged,
+}
+
+impl Hold {
+    /// As keys.hold has it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Hold::Quarantined => "q",
+            Hold::Unmerged => "u",
+        }
+    }
+
+    /// What keys.hold says.
+    pub fn of_code(code: Option<i8>) -> Option<Self> {
+        match code? as u8 {
+            b'q' => Some(Hold::Quarantined),
+            b'u' => Some(Hold::Unmerged),
+            _ => None,
+        }
+    }
+}
+
+/// A key of the batch.
+pub struct Key<'a> {
+    pub kind: &'a str,
+    pub value: Cow<'a, str>,
+    /// Its row in `keys`, unless it is new.
+    pub id: Option<i64>,
+    /// The journey that it is in. None: no event is tied by it yet.
+    pub journey: Option<i64>,
+    pub hold: Option<Hold>,
+    /// Since when it joins no journeys.
+    pub since: Option<i64>,
+    /// Of a key in no journey: the time of the last event that it was refused to.
+    pub refused_until: Option<i64>,
+}
+
+impl<'a> Key<'a> {
+    /// A key of which nothing is known.
+    pub fn new(kind: &'a str, value: Cow<'a, str>) -> Self {
+        Key { kind, value, id: None, journey: None, hold: None, since: None, refused_until: None }
+    }
+}
+
+/// The batch's keys, and which of them and of the events belong together.
+pub struct Batch<'a> {
+    pub keys: Vec<Key<'a>>,
+    /// The keys that tie each event; the rest of them was refused.
+    pub keys_of_events: EventKeys,
+    pub plan: Plan,
+    /// What is known of the journeys that the keys are in.
+    pub journeys: HashMap<i64, Journey>,
+    /// What the rules had to say, if anything.
+    pub contest: Contest,
+}
+
+/// A present journey, as stitching needs to know it.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    pub keys: u32,
+    /// The time of its latest event, in microseconds since the Unix epoch.
+    pub last_seen: i64,
+    /// The time of the last event at which a merge with it was refused.
+    pub tense_until: Option<i64>,
+    /// How many keys of each limited kind it has.
+    pub kinds: Vec<(String, u32)>,
+}
+
+/// Plans the stitching of events, which are in the order of [`read_events`].
+pub fn plan<'a>(
+    sql: &Sql,
+    project_id: i32,
+    rules: &Rules,
+    events: &'a [QueuedEvent],
+) -> Result<Batch<'a>, Error> {
+    let mut keys: Vec<Key<'a>> = Vec::new();
+    let mut index: HashMap<(&'a str, Cow<'a, str>), u32> = HashMap::with_capacity(events.len() * 2);
+    let mut keys_of_events = EventKeys::with_capacity(events.len(), events.len() * 3);
+    let mut of_event = Vec::new();
+    for event in events {
+        of_event.clear();
+        event.identifiers().append_keys(rules, &mut of_event);
+        keys_of_events.push(of_event.drain(..).map(|(kind, value)| {
+            *index.entry((kind, value)).or_insert_with_key(|(kind, value)| {
+                keys.push(Key::new(kind, value.clone()));
+                (keys.len() - 1) as u32
+            })
+        }));
+    }
+    drop(index);
+    find_keys(sql, project_id, &mut keys)?;
+    let words = words::read(sql, project_id)?;
+    words.mark_unmerged(&mut keys);
+    pgrx::check_for_interrupts!();
+
+    let journey_of_key: Vec<Option<i64>> = keys.iter().map(|key| key.journey).collect();
+    let journeys = find_journeys(sql, &journey_of_key)?;
+    let joining = contest::joining(rules, &keys, &keys_of_events);
+    let plan = components::plan(joining.iter(), &journey_of_key);
+    let contested = contest::components(rules, &words, &keys, &keys_of_events, &plan, &journeys);
+    if !contest::any(&contested) {
+        return Ok(Batch { keys, keys_of_events, plan, journeys, contest: Contest::default() });
+    }
+    drop(joining);
+    let (tied, contest) =
+        contest::settle(rules, &words, events, &keys, &keys_of_events, &plan, &contested, &journeys);
+    let plan = components::plan(tied.iter(), &journey_of_key);
+    let (keys_of_events, contest) = contest.with_moot_refusals(tied, &plan);
+    Ok(Batch { keys, keys_of_events, plan, journeys, contest })
+}
+
+impl QueuedEvent {
+    /// From a row of id, occurred_at, event_id, event_type, user_id, session_id and identifiers.
+    pub fn of_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(QueuedEvent {
             id: row.get(1)?,
             occurred_at: to_unix_micros(row.get(2)?),
             event_id: row.get(3)?,
@@ -41,50 +169,11 @@ pub fn read_events(sql: &Sql, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Er
             user_id: row.nullable(5)?,
             session_id: row.nullable(6)?,
             others: identifier_texts(row.nullable::<Jsonb>(7)?),
-        });
+        })
     }
-    Ok(events)
-}
 
-/// A key of the batch.
-pub struct Key<'a> {
-    pub kind: &'a str,
-    pub value: &'a str,
-    /// Its row in `keys`, unless it is new.
-    pub id: Option<i64>,
-}
-
-/// The batch's keys, and which of them and of the events belong together.
-pub struct Batch<'a> {
-    pub keys: Vec<Key<'a>>,
-    pub keys_of_events: EventKeys,
-    pub plan: Plan,
-}
-
-/// Plans the stitching of events.
-pub fn plan<'a>(sql: &Sql, project_id: i32, events: &'a [QueuedEvent]) -> Result<Batch<'a>, Error> {
-    let mut keys: Vec<Key<'a>> = Vec::new();
-    let mut index: HashMap<(&'a str, &'a str), u32> = HashMap::with_capacity(events.len() * 2);
-    let mut keys_of_events = EventKeys::with_capacity(events.len(), events.len() * 3);
-    let mut of_event = Vec::new();
-    for event in events {
-        of_event.clear();
-        event.identifiers().append_keys(&mut of_event);
-        keys_of_events.push(of_event.iter().map(|&(kind, value)| {
-            *index.entry((kind, value)).or_insert_with(|| {
-                keys.push(Key { kind, value, id: None });
-                (keys.len() - 1) as u32
-            })
-        }));
-    }
-    let journey_of_key = find_keys(sql, project_id, &mut keys)?;
-    pgrx::check_for_interrupts!();
-    let plan = components::plan(keys_of_events.iter(), &journey_of_key);
-    Ok(Batch { keys, keys_of_events, plan })
-}
-
-impl QueuedEvent {
-    fn identifiers(&self) -> Identifiers<'_, impl Iterator<Item = (&str, &str)>> {
+    /// What may become its keys.
+    pub fn identifiers(&self) -> Identifiers<'_, impl Iterator<Item = (&str, &str)>> {
         Identifiers {
             event_id: &self.event_id,
             user_id: self.user_id.as_deref(),
@@ -94,20 +183,49 @@ impl QueuedEvent {
     }
 }
 
-/// Looks the keys up; answers the present journey of each.
-fn find_keys(sql: &Sql, project_id: i32, keys: &mut [Key<'_>]) -> Result<Vec<Option<i64>>, Error> {
+/// Looks the keys up, and takes over what is known of them.
+pub fn find_keys(sql: &Sql, project_id: i32, keys: &mut [Key<'_>]) -> Result<(), Error> {
     let args: [DatumWithOid; 3] = [
         project_id.into(),
         keys.iter().map(|key| key.kind).collect::<Vec<_>>().into(),
-        keys.iter().map(|key| key.value).collect::<Vec<_>>().into(),
+        keys.iter().map(|key| key.value.as_ref()).collect::<Vec<_>>().into(),
     ];
-    let mut journeys = vec![None; keys.len()];
     for row in sql.run(include_str!("../../sql/steps/keys_find.sql"), &args)? {
-        let n = ordinal(&row)?;
-        keys[n].id = Some(row.get(2)?);
-        journeys[n] = Some(row.get(3)?);
+        let key = &mut keys[ordinal(&row)?];
+        key.id = Some(row.get(2)?);
+        key.journey = row.nullable(3)?;
+        key.hold = Hold::of_code(row.nullable(4)?);
+        key.since = row.nullable::<TimestampWithTimeZone>(5)?.map(to_unix_micros);
+        key.refused_until = row.nullable::<TimestampWithTimeZone>(6)?.map(to_unix_micros);
+    }
+    Ok(())
+}
+
+fn find_journeys(sql: &Sql, journey_of_key: &[Option<i64>]) -> Result<HashMap<i64, Journey>, Error> {
+    let mut ids: Vec<i64> = journey_of_key.iter().copied().flatten().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut journeys = HashMap::with_capacity(ids.len());
+    for row in sql.run(include_str!("../../sql/steps/journeys_find.sql"), &[ids.into()])? {
+        let journey = Journey {
+            keys: row.get::<i32>(2)?.unsigned_abs(),
+            last_seen: to_unix_micros(row.get(3)?),
+            tense_until: row.nullable::<TimestampWithTimeZone>(4)?.map(to_unix_micros),
+            kinds: row.nullable::<Jsonb>(5)?.map(kind_counts).unwrap_or_default(),
+        };
+        journeys.insert(row.get(1)?, journey);
     }
     Ok(journeys)
+}
+
+/// What journeys.kind_counts says.
+pub fn kind_counts(counts: Jsonb) -> Vec<(String, u32)> {
+    let members = counts.root().container().map(|object| object.member_nodes()).unwrap_or_default();
+    let count = |(kind, node): (&str, crate::jsonb::Node)| match node.json() {
+        crate::event::Json::Number(digits) => Some((kind.to_owned(), digits.parse().ok()?)),
+        _ => None,
+    };
+    members.into_iter().filter_map(count).collect()
 }
 
 /// The first column of a row, WITH ORDINALITY's number, as an index.

@@ -52,10 +52,10 @@ impl EventKeys {
 pub struct Plan {
     /// For each event, in order: the number of its component.
     pub component_of_event: Vec<u32>,
-    /// For each key: the number of its component.
-    pub component_of_key: Vec<u32>,
+    /// For each key: the number of its component. None: no event has it, and it is in no journey.
+    pub component_of_key: Vec<Option<u32>>,
     /// The components by number. Numbers follow the order of the components' first events; components
-    /// of keys that no event has come last, in the order of their first keys.
+    /// of keys that are in journeys, and that no event has, come last, in the order of their first keys.
     pub components: Vec<Component>,
     /// The merges in the order of their events: one for each absorbed journey.
     pub merges: Vec<Merge>,
@@ -110,6 +110,7 @@ pub fn plan<'a>(events: impl IntoIterator<Item = &'a [u32]>, journey_of_key: &[O
     let mut oldest = journey_of_key.to_vec();
     let mut merges = Vec::new();
     let mut key_of_event = Vec::new();
+    let mut is_of_event = vec![false; journey_of_key.len()];
 
     for (event, keys) in (0..).zip(events) {
         let first_key = keys[0];
@@ -127,8 +128,9 @@ pub fn plan<'a>(events: impl IntoIterator<Item = &'a [u32]>, journey_of_key: &[O
                 *journey = survivor;
             }
         }
-        for &key in &keys[1..] {
+        for &key in keys {
             sets.union(first_key, key);
+            is_of_event[key as usize] = true;
         }
         oldest[sets.find_mut(first_key) as usize] = survivor;
     }
@@ -139,11 +141,16 @@ pub fn plan<'a>(events: impl IntoIterator<Item = &'a [u32]>, journey_of_key: &[O
         numbers.number(set, oldest[set])
     };
     let component_of_event = key_of_event.into_iter().map(&mut number).collect();
-    let component_of_key: Vec<u32> = (0..).take(journey_of_key.len()).map(&mut number).collect();
+    let component_of_key: Vec<Option<u32>> = (0..)
+        .zip(journey_of_key)
+        .zip(is_of_event)
+        .map(|((key, journey), is_of_event)| (is_of_event || journey.is_some()).then(|| number(key)))
+        .collect();
 
     let mut components = numbers.components;
     for merge in &mut merges {
-        merge.component = component_of_key[merge.key as usize];
+        // The key is one of an event.
+        merge.component = component_of_key[merge.key as usize].unwrap_or_default();
         components[merge.component as usize].absorbed.push(merge.absorbed);
     }
     for component in &mut components {

@@ -107,6 +107,25 @@ quiet_database() {
     sql postgres "ALTER DATABASE $1 SET journey_stitch.enabled = off"
 }
 
+# What was decided goes on, too: a key that was taken out joins nothing, a limit holds, rules can be applied, and words
+# be taken back.
+check_decided() {
+    sql "$1" "SELECT FROM journey_stitch.ingest_events('[
+        {\"id\": \"6\", \"type\": \"t\", \"user_id\": \"eve\", \"device_id\": \"shared\"},
+        {\"id\": \"7\", \"type\": \"t\", \"user_id\": \"eve\", \"correlations\": {\"email\": \"ann@x\"}}]', 'decided')"
+    wait_until "$1: more events of project decided are stitched" 60 "$1" "$nothing_pending"
+    check "$1: what is refused to them" "$(sql "$1" "
+        SELECT e.event_id, c.rule
+        FROM journey_stitch.merge_conflicts c JOIN journey_stitch.events e ON e.id = c.event_id
+        JOIN journey_stitch.projects p ON p.id = e.project_id AND p.name = 'decided'
+        WHERE e.event_id IN ('6', '7') ORDER BY 1")" "$(printf '%s\n' '6|unmerge' '7|max_values of user_id')"
+    sql "$1" "SELECT FROM journey_stitch.retract('device_id:shared', project => 'decided');
+              SELECT FROM journey_stitch.restitch('decided')"
+    check "$1: words and rules that wait, after retract() and restitch()" "$(sql "$1" "
+        SELECT (SELECT string_agg(word, ' ') FROM journey_stitch.identity_words),
+               (SELECT count(*) FROM journey_stitch.identity_rules WHERE NOT is_in_force)")" 'link|0'
+}
+
 # Everything goes on in a restored database: what was pending, what comes in, Cypher, and rights.
 check_goes_on() {
     local database=$1 before after
@@ -123,6 +142,7 @@ check_goes_on() {
     check "$database: events in journeys" "$(sql "$database" "$in_journeys")" "$after"
     check "$database: a new event is in the journey of its user's old ones" "$(sql "$database" "
         SELECT count(*) FROM journey_stitch.get_journey('new100') WHERE event_id IN ('a100', 'a297', 'new100')")" 3
+    check_decided "$database"
     check "$database: Cypher writes" "$(psql -At -d "$database" \
         -c "LOAD 'age'" -c "SET search_path = ag_catalog, public" -c "BEGIN" \
         -c "SELECT * FROM cypher('journey_graph', \$\$ MATCH (k:Correlation) WHERE k.value = 'u3' AND k.kind = 'user_id'
@@ -154,10 +174,43 @@ backup_exit() {
     cluster_exit
 }
 
+# Journeys of a project of its own that rules and words decide about: a limit, an address that joins nothing, keys that
+# are linked, and one that was taken out. Rules that wait, too.
+decide() {
+    psql -d app -o /dev/null <<'SQL'
+BEGIN;
+SELECT journey_stitch.ingest_events('[
+    {"id": "1", "type": "t", "ts": "2024-05-01", "user_id": "ann", "correlations": {"email": "Ann@x", "address": "x"}},
+    {"id": "2", "type": "t", "ts": "2024-05-02", "user_id": "bob", "correlations": {"email": "ann@x", "address": "x"}},
+    {"id": "3", "type": "t", "ts": "2024-05-03", "user_id": "cid", "device_id": "shared"},
+    {"id": "4", "type": "t", "ts": "2024-05-04", "session_id": "s", "device_id": "shared"},
+    {"id": "5", "type": "t", "ts": "2024-05-05", "user_id": "dan"}]', 'decided');
+-- In force at once, as none of them is stitched yet.
+SELECT FROM journey_stitch.set_identity_rule('user_id', max_values => 1, project => 'decided');
+SELECT FROM journey_stitch.set_identity_rule('address', merges => false, project => 'decided');
+COMMIT;
+SQL
+    wait_until "the events of project decided are stitched" 60 app "$nothing_pending"
+    sql app "SET client_min_messages = warning;
+        SELECT FROM journey_stitch.link('session_id:s', 'user_id:dan', 'decided');
+        SELECT FROM journey_stitch.unmerge('device_id:shared', project => 'decided', dry_run => false);
+        SELECT FROM journey_stitch.set_max_journey_keys(50, 'decided')"
+    check_true "rules, words, their log, what they refuse and what they move are there to be dumped" "$(sql app "
+        SELECT (SELECT count(*) FROM journey_stitch.identity_rules WHERE project_id <> 0 AND is_in_force) = 2
+           AND (SELECT count(*) FROM journey_stitch.identity_rules WHERE NOT is_in_force) > 0
+           AND (SELECT count(*) FROM journey_stitch.identity_words) = 2
+           AND (SELECT count(*) FROM journey_stitch.identity_log) >= 5
+           AND (SELECT count(*) FROM journey_stitch.merge_conflicts) >= 3
+           AND (SELECT count(*) FROM journey_stitch.key_moves) >= 1
+           AND (SELECT count(*) FROM journey_stitch.keys WHERE hold IS NOT NULL) = 1
+           AND (SELECT count(*) FROM journey_stitch.journeys WHERE kind_counts IS NOT NULL) >= 3")"
+}
+
 # Dumps and what they must hold: files plain, custom, directory, schema, and the variables below.
 make_dumps() {
     sql app "CREATE ROLE tenant"
     sql app "GRANT journey_stitch_reader TO tenant; SELECT journey_stitch.grant_project('shop', 'tenant')" >/dev/null
+    decide
     ingest app a 1 4000 >/dev/null
     ingest app h 0 0 held >/dev/null
     wait_until "the first events are stitched" 60 app "$nothing_pending"

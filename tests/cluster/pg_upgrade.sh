@@ -71,6 +71,11 @@ state() {
         UNION ALL SELECT j::text FROM journey_stitch.journeys j
         UNION ALL SELECT d::text FROM journey_stitch.dau('2024-05-01', '2024-05-03', identity => 'journey') AS d
         UNION ALL SELECT g::text FROM journey_stitch.project_grants g
+        UNION ALL SELECT r::text FROM journey_stitch.identity_rules r
+        UNION ALL SELECT w::text FROM journey_stitch.identity_words w
+        UNION ALL SELECT l::text FROM journey_stitch.identity_log l
+        UNION ALL SELECT c::text FROM journey_stitch.merge_conflicts c
+        UNION ALL SELECT m::text FROM journey_stitch.key_moves m
         UNION ALL SELECT p::text FROM pg_policies p WHERE p.schemaname = 'journey_stitch') AS lines"
 }
 
@@ -95,6 +100,17 @@ for database in app second; do
     wait_until "what comes into $database gets stitched" 60 "$database" "$nothing_pending"
 done
 quietly sql app "SELECT journey_stitch.grant_project('default', 'journey_stitch_reader')"
+# A rule that waits, and a word: who is u5 is no longer told by that. Both databases are to end up alike.
+for database in app second; do
+    quietly sql "$database" "SELECT journey_stitch.unmerge('user_id:u5', dry_run => false);
+                             SELECT journey_stitch.set_identity_rule('phone', max_values => 3)"
+done
+check_true "that is in tables which are to live on" "$(sql app "
+    SELECT (SELECT count(*) FROM journey_stitch.identity_words) = 1
+       AND (SELECT count(*) FROM journey_stitch.identity_log) = 2
+       AND (SELECT count(*) FROM journey_stitch.merge_conflicts) > 10
+       AND (SELECT count(*) FROM journey_stitch.key_moves) > 0
+       AND (SELECT count(*) FROM journey_stitch.identity_rules WHERE project_id <> 0) = 1")"
 # A graph of a user's own beside ours, whose name needs quotes.
 quietly sql app "SELECT ag_catalog.create_graph('Mine')"
 cypher "'Mine', \$\$ CREATE (:City {name: 'Rome'})-[:LIES_IN]->(:Country {name: 'Italy'}) \$\$"

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 
 OURS="('journey_stitch'::regnamespace, COALESCE(to_regnamespace('journey_graph'), 0::regnamespace))"
 # Functions in C that run no SQL, and so look nothing up by search_path.
-WITHOUT_SQL="'event_keys', 'graph_entry_id', 'has_graph', 'is_preloaded', 'launcher_pid', 'library_version',
+WITHOUT_SQL="'graph_entry_id', 'has_graph', 'is_preloaded', 'launcher_pid', 'library_version',
              'members_difference', 'members_ids', 'members_union', 'note_progress', 'progress_slots', 'wake_worker',
              'worker_slots'"
 
@@ -168,6 +168,11 @@ INSERT INTO probe.usual VALUES
     ('start_date', $$'2026-03-01'$$), ('end_date', $$'2026-03-03'$$), ('windows', '2'), ('identity', $$'journey'$$),
     ('event_type', $$'click'$$), ('privilege', $$'read'$$), ('grantee', $$'beta'$$), ('label', $$'Event'$$),
     ('user_id', $$'u'$$), ('session_id', $$'s'$$), ('identifiers', $$'["email:x"]'$$),
+    ('as_of', 'NULL'), ('timestamp with time zone', $$'infinity'$$), ('format', $$'json'$$), ('mode', $$'erase'$$),
+    ('dry_run', 'false'), ('a', $$'user_id:u0'$$), ('b', $$'session_id:s0'$$), ('key', $$'session_id:s1'$$),
+    ('other', 'NULL'), ('kind', $$'phone'$$), ('merges', 'true'), ('max_values', '2'), ('priority', '7'),
+    ('blocked_values', $$'{none@x}'$$), ('blocked_patterns', $$'{^test}'$$), ('normalize', $$'{trim}'$$),
+    ('profile', $$'people'$$), ('max_keys', '9'),
     ('integer', '1'), ('bigint', '1'), ('bytea', $$pg_catalog.decode('3a300000010000000000000010000000', 'hex')$$),
     ('ag_catalog.graphid', 'ag_catalog._graphid(1, 1)');
 CREATE VIEW probe.arguments AS
@@ -183,11 +188,20 @@ SELECT p.oid, p.proname,
        format('SELECT pg_catalog.to_jsonb(t) FROM journey_stitch.%I(%s) AS t%s', p.proname,
               (SELECT string_agg(a.value, ', ' ORDER BY a.n) FROM probe.arguments a WHERE a.oid = p.oid),
               CASE WHEN p.proname IN ('health', 'worker_slots', 'progress_slots') THEN ' LIMIT 0' END) AS call
-FROM pg_proc p WHERE p.pronamespace = 'journey_stitch'::regnamespace;
+FROM pg_proc p WHERE p.pronamespace = 'journey_stitch'::regnamespace
+UNION ALL
+SELECT NULL, v.name, format('SELECT pg_catalog.to_jsonb(t) FROM %s AS t', v.call)
+FROM (VALUES
+    ('get_journey as of', $$journey_stitch.get_journey('e1', 'alpha', 'infinity')$$),
+    ('forget events', $$journey_stitch.forget('user_id:u0', 'erase', 'alpha', false)$$),
+    ('forget names', $$journey_stitch.forget('user_id:u0', 'anonymize', 'alpha', false)$$),
+    ('restitch by a rule', $$journey_stitch.set_identity_rule('session_id', false, project => 'alpha') AS r
+                             CROSS JOIN LATERAL journey_stitch.restitch(pg_catalog.concat('alpha', r.max_values))$$))
+    AS v (name, call);
 GRANT USAGE ON SCHEMA probe TO PUBLIC;
 SQL
-    # As a script, each call in a transaction that is undone. Relations, too: what is computed when they are read is
-    # only to run.
+    # As a script, each call in a transaction that is undone; ids of new journeys are drawn at random. Relations, too:
+    # what is computed when they are read is only to run.
     sql rights "SELECT format(E'\\\\echo %s\\nBEGIN;\\n%s;\\nROLLBACK;', proname, call)
                 FROM probe.calls ORDER BY proname" >"$CLUSTER_DIR/calls.sql"
     sql rights "SELECT format(E'\\\\o /dev/null\\nTABLE %s;\\n\\\\o', oid::regclass) FROM pg_class
@@ -198,7 +212,7 @@ SQL
 # transcript ROLE [psql option …]: what all functions answer to that role.
 transcript() {
     PGUSER=$1 psql -At -d rights -v ON_ERROR_STOP=0 -v VERBOSITY=terse "${@:2}" -f "$CLUSTER_DIR/calls.sql" 2>&1 |
-        sed "s,^psql:$CLUSTER_DIR/calls.sql:[0-9]*: ,,"
+        sed -e "s,^psql:$CLUSTER_DIR/calls.sql:[0-9]*: ,," -e 's/"becomes": "[0-9a-f-]*"/"becomes": "an id"/'
 }
 
 # Settings that any role may change, and that change how SQL is read, planned or run.
@@ -247,7 +261,8 @@ DECLARE
         int8multirange,bytea[],text[],integer[],bigint[],aclitem[],anyarray,anyelement,anynonarray,anycompatible,
         anycompatiblearray,anyrange,anymultirange,tid,xid}'::regtype[];
     relations CONSTANT text := 'projects project_grants events event_ids pending dead_letters journeys keys merges '
-        'users activity event_counts project_stats rejection_stats job_errors event_entry_id pg_roles pg_authid '
+        'users activity event_counts project_stats rejection_stats job_errors identity_rules identity_words '
+        'identity_log merge_conflicts key_moves stitched_events stitched_keys event_entry_id pg_roles pg_authid '
         'pg_class pg_namespace pg_proc pg_policy pg_index pg_inherits pg_constraint pg_attribute pg_extension '
         'pg_database pg_stat_activity ag_label ag_graph';
     shadowed record;
@@ -319,8 +334,9 @@ shadows() {
         check "what all functions answer otherwise to $role with shadows first in search_path" \
             "$(transcript "$role" "${HOSTILE_SESSION[@]}" | diff - <(printf '%s\n' "$before"))" ''
     done
-    check "the tenant's events in that" "$(grep -c '^{.*"of": "alpha"' <<<"$before")" \
-        "$(sql rights "SELECT 1 + count(*) FROM journey_stitch.get_journey('e1', 'alpha') WHERE properties ? 'of'")"
+    # By get_event and, with and without a time, by get_journey.
+    check "the tenant's events in that" "$(grep -c '^{.*"of": "alpha"' <<<"$before")" "$(sql rights "
+        SELECT 1 + 2 * count(*) FROM journey_stitch.get_journey('e1', 'alpha') WHERE properties ? 'of'")"
     check "shadows that ran" "$(caught)" f
     # The owner of a database, who need not be a superuser, may set this.
     sql rights "ALTER DATABASE rights SET search_path = $HOSTILE_PATH;
@@ -380,9 +396,12 @@ SELECT a.oid, a.proname, a.name, t.id AS text_id,
 FROM probe.arguments a
 CROSS JOIN probe.texts t
 CROSS JOIN LATERAL (SELECT t.value WHERE a.type <> 'jsonb'::regtype
+                      AND a.type <> 'text[]'::regtype
+                    UNION ALL
+                    SELECT ARRAY[t.value]::text WHERE a.type = 'text[]'::regtype
                     UNION ALL
                     SELECT v::text FROM probe.in_json(t.value) AS v WHERE a.type = 'jsonb'::regtype) AS j (value)
-WHERE a.type = ANY ('{text,name,jsonb}'::regtype[]);
+WHERE a.type = ANY ('{text,text[],name,jsonb}'::regtype[]);
 GRANT SELECT ON probe.hostile_calls TO PUBLIC;
 CREATE TABLE probe.answers (role name, function text, argument text, text_id integer, code text, answer text);
 GRANT INSERT ON probe.answers TO PUBLIC;
@@ -410,7 +429,9 @@ SQL
 hostile_texts() {
     local role
     make_hostile_texts
-    for role in postgres boss alpha; do PGUSER=$role sql rights "SELECT probe.try_hostile()" >/dev/null; done
+    for role in postgres boss alpha; do
+        PGOPTIONS="-c client_min_messages=warning" PGUSER=$role sql rights "SELECT probe.try_hostile()" >/dev/null
+    done
     check_true "hostile texts were tried: $(sql rights "SELECT count(*) || ' calls' FROM probe.answers")" \
         "$(sql rights "SELECT count(DISTINCT (function, argument)) > 30 FROM probe.answers")"
     check "what they killed" "$(sql rights "SELECT state FROM public.canary")" alive

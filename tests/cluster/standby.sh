@@ -61,6 +61,12 @@ READS=(
     "get_journey by key|SELECT * FROM journey_stitch.get_journey('user_id:u5')"
     "get_journey by the id of a journey that was absorbed|SELECT g.* FROM (SELECT uuid FROM journey_stitch.journeys
         WHERE merged_into IS NOT NULL ORDER BY id LIMIT 1) AS j, journey_stitch.get_journey(j.uuid::text) AS g"
+    "get_journey as of a time|SELECT * FROM journey_stitch.get_journey('user_id:u5', as_of => 'infinity')"
+    "journey_history|SELECT * FROM journey_stitch.journey_history('user_id:u0')"
+    "journey_stats|SELECT * FROM journey_stitch.journey_stats('user_id:u5')"
+    "journey_graph|SELECT journey_stitch.journey_graph('user_id:u5', 'json')"
+    "identity_health|SELECT * FROM journey_stitch.identity_health()"
+    "graph_check|SELECT * FROM journey_stitch.graph_check()"
     "journey_of and find_journey, of stitched and of pending events|SELECT n, journey_stitch.journey_of('e' || n),
         journey_stitch.find_journey('e' || n) FROM generate_series(1, 3000, 37) AS n"
     "dau by user|SELECT * FROM journey_stitch.dau('2024-04-30', '2024-05-12')"
@@ -107,6 +113,10 @@ WRITES=(
     "ingest_events('{\"id\": \"x\", \"type\": \"t\"}')" "ingest_events('[3]')" "ingest_events('[]')"
     "ingest_events('{\"id\": \"x\", \"type\": \"t\"}', 'new project')" "retry_dead_letters()" "stitch_pending()"
     "stitch_pending(1)" "setup()" "clean()" "rebuild_graph()" "stat_reset()"
+    "set_identity_rule('email', max_values => 2)" "drop_identity_rule('email')" "use_identity_profile('people')"
+    "set_max_journey_keys(9)" "simulate_rules()" "restitch()" "link('user_id:u1', 'user_id:u2')"
+    "never_link('user_id:u1', 'user_id:u2')" "unmerge('user_id:u1')" "unmerge('user_id:u1', dry_run => false)"
+    "retract('user_id:u1')" "simulate('[]')" "forget('u1', dry_run => false)"
     "grant_project('shop', 'journey_stitch_reader')" "revoke_project('default', 'journey_stitch_reader')"
 )
 

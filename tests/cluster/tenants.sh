@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 run() {
     local login options
     IFS='|' read -r login options < <(sql tenants "SELECT login, options FROM probe.subjects WHERE label = '$1'")
-    PGUSER=$login PGOPTIONS=$options sql tenants "SELECT probe.run('$1')" >/dev/null
+    PGUSER=$login PGOPTIONS="-c client_min_messages=warning $options" sql tenants "SELECT probe.run('$1')" >/dev/null
 }
 
 # The first of the wrong answers, and how many there are of how many.
@@ -45,7 +45,7 @@ check_lists() {
           AND day ->> 'day' = '2026-03-02'")" '2 3 4'
     check "tables that have no rows of some project" "$(sql tenants "
         SELECT format('%s: %s', r.name, p) FROM probe.relations r, unnest(ARRAY['alpha', 'beta', 'default']) AS p
-        WHERE r.kind IN ('rows', 'letters') AND r.name <> 'project_grants'
+        WHERE r.kind IN ('rows', 'letters', 'log') AND r.name <> 'project_grants'
           AND probe.rows('journey_stitch.' || r.name, ARRAY[p], 'postgres') = '[]'")" ''
 }
 
@@ -203,7 +203,7 @@ parallel_workers() {
 # All rows of a project, in all tables.
 digest() {
     sql tenants "SELECT md5(string_agg(probe.rows('journey_stitch.' || name, ARRAY['$1'], 'boss'), ';' ORDER BY name))
-                 FROM probe.relations WHERE kind IN ('rows', 'letters') AND name <> 'projects'"
+                 FROM probe.relations WHERE kind IN ('rows', 'letters', 'log') AND name <> 'projects'"
 }
 
 # What a writes, with ids that beta has too, leaves beta as it was, also once it is stitched.

@@ -16,6 +16,8 @@ SELECT journey_stitch.ingest_events((SELECT jsonb_agg(event(project, 'e' || n, '
            'session_id', 's' || n, 'event_type', CASE n % 2 WHEN 0 THEN 'click' ELSE 'only ' || project END)))
        FROM generate_series(1, 3 * users) AS n), project)
 FROM public.shapes;
+-- Rules of each project's own.
+SELECT journey_stitch.set_identity_rule('phone', max_values => users, project => project) FROM public.shapes;
 -- A journey by e-mail alone, which then turns out to be that of user u0: one merge in each project.
 SELECT journey_stitch.ingest_events(event(project, 'tie 1', NULL, '{"correlations": {"email": "ann@x"}}'), project)
 FROM public.shapes;
@@ -23,6 +25,8 @@ SELECT journey_stitch.stitch_pending();
 SELECT journey_stitch.ingest_events(event(project, 'tie 2', 'u0', '{"correlations": {"email": "ann@x"}}'), project)
 FROM public.shapes;
 SELECT journey_stitch.stitch_pending();
+-- A word, which is in the log, what it refuses, and what it moves.
+SELECT journey_stitch.unmerge('session_id:s1', project => project, dry_run => false) FROM public.shapes;
 SELECT journey_stitch.ingest_events(event(project, 'late' || n, 'u0'), project),
        journey_stitch.ingest_events(jsonb_build_object('of', project), project)
 FROM public.shapes, generate_series(2, users) AS n;
@@ -39,10 +43,19 @@ CREATE TABLE probe.cases (
 INSERT INTO probe.cases (object, kind, of_project, varies, statement)
 SELECT v.object, v.kind, true, v.varies, v.statement
 FROM (VALUES
-    ('get_journey(text,text)', 'read', true, $$get_journey('e1', %1$L)$$),
-    ('get_journey(text,text)', 'read', true, $$get_journey('user_id:u0', %1$L)$$),
-    ('get_journey(text,text)', 'read', false, $$get_journey(probe.beta_journey(), %1$L)$$),
-    ('get_journey(text,text)', 'read', false, $$get_journey('only beta', %1$L)$$),
+    ('get_journey(text,text,timestamptz)', 'read', true, $$get_journey('e1', %1$L)$$),
+    ('get_journey(text,text,timestamptz)', 'read', true, $$get_journey('user_id:u0', %1$L)$$),
+    ('get_journey(text,text,timestamptz)', 'read', false, $$get_journey(probe.beta_journey(), %1$L)$$),
+    ('get_journey(text,text,timestamptz)', 'read', false, $$get_journey('only beta', %1$L)$$),
+    ('get_journey(text,text,timestamptz)', 'read', true, $$get_journey('e1', %1$L, 'infinity')$$),
+    ('get_journey(text,text,timestamptz)', 'read', false, $$get_journey('e1', %1$L, '2020-01-01')$$),
+    ('journey_history(text,text)', 'read', true, $$journey_history('user_id:u0', %1$L)$$),
+    ('journey_history(text,text)', 'read', false, $$journey_history(probe.beta_journey(), %1$L)$$),
+    ('journey_stats(text,text)', 'read', true, $$journey_stats('e1', %1$L)$$),
+    ('journey_stats(text,text)', 'read', false, $$journey_stats(probe.beta_journey(), %1$L)$$),
+    ('journey_graph(text,text,text)', 'read', true, $$journey_graph('user_id:u0', 'json', %1$L)$$),
+    ('journey_graph(text,text,text)', 'read', false, $$journey_graph(probe.beta_journey(), project => %1$L)$$),
+    ('identity_health(text)', 'read', true, $$identity_health(%1$L)$$),
     ('journey_of(text,text)', 'read', true, $$journey_of('e1', %1$L)$$),
     ('journey_of(text,text)', 'read', false, $$journey_of('only beta', %1$L)$$),
     ('find_journey(text,text)', 'read', true, $$find_journey('email:ann@x', %1$L)$$),
@@ -69,7 +82,11 @@ FROM (VALUES
 INSERT INTO probe.cases (object, kind, of_superuser, statement)
 SELECT v.object, v.kind, v.of_superuser, v.statement
 FROM (VALUES
-    ('get_journey(text,text)', 'reader', true, $$get_journey('e1', NULL)$$),
+    ('get_journey(text,text,timestamptz)', 'reader', true, $$get_journey('e1', NULL)$$),
+    ('journey_history(text,text)', 'reader', true, $$journey_history('e1', NULL)$$),
+    ('journey_stats(text,text)', 'reader', true, $$journey_stats('e1', NULL)$$),
+    ('journey_graph(text,text,text)', 'reader', true, $$journey_graph('e1', 'dot', NULL)$$),
+    ('identity_health(text)', 'reader', true, $$identity_health(NULL)$$),
     ('journey_of(text,text)', 'reader', true, $$journey_of('e1', NULL)$$),
     ('find_journey(text,text)', 'reader', true, $$find_journey('e1', NULL)$$),
     ('dau(date,date,text,text,text,text)', 'reader', true, $$dau(identity => 'x')$$),
@@ -98,6 +115,26 @@ FROM (VALUES
     ('grant_project(text,name,text)', 'admin', true, $$grant_project('beta', 'a', 'some')$$),
     ('revoke_project(text,name,text)', 'admin', true, $$revoke_project('alpha', 'a')$$),
     ('revoke_project(text,name,text)', 'admin', true, $$revoke_project('nowhere', 'a')$$),
+    ('graph_check()', 'admin', true, $$graph_check()$$),
+    ('set_identity_rule(text,boolean,integer,integer,text[],text[],text[],text)', 'admin', true,
+     $$set_identity_rule('email', max_values => 2, project => 'beta')$$),
+    ('drop_identity_rule(text,text)', 'admin', true, $$drop_identity_rule('phone', 'beta')$$),
+    ('drop_identity_rule(text,text)', 'admin', true, $$drop_identity_rule('phone', 'nowhere')$$),
+    ('use_identity_profile(text,text)', 'admin', true, $$use_identity_profile('people', 'beta')$$),
+    ('set_max_journey_keys(integer,text)', 'admin', true, $$set_max_journey_keys(9, 'beta')$$),
+    ('simulate(jsonb,text)', 'admin', true, $$simulate('[{"event_id": "new", "type": "t", "correlations":
+        ["user_id:u0", "user_id:u1", "session_id:s1"]}, {"event_id": "e1", "type": "t"}, 5]', 'beta')$$),
+    ('simulate(jsonb,text)', 'admin', true, $$simulate('[]', 'nowhere')$$),
+    ('simulate_rules(text)', 'admin', true, $$simulate_rules('beta')$$),
+    ('restitch(text)', 'admin', true, $$restitch('beta')$$),
+    ('restitch(text)', 'admin', true, $$restitch('nowhere')$$),
+    ('link(text,text,text,boolean)', 'admin', true, $$link('user_id:u0', 'user_id:u1', 'beta')$$),
+    ('never_link(text,text,text,boolean)', 'admin', true, $$never_link('user_id:u0', 'email:ann@x', 'beta', true)$$),
+    ('unmerge(text,text,text,boolean)', 'admin', true, $$unmerge('email:ann@x', project => 'beta')$$),
+    ('retract(text,text,text,boolean)', 'admin', true, $$retract('session_id:s1', project => 'beta')$$),
+    ('retract(text,text,text,boolean)', 'admin', true, $$retract('user_id:u0', project => 'beta')$$),
+    ('forget(text,text,text,boolean)', 'admin', true, $$forget('u0', project => 'beta')$$),
+    ('forget(text,text,text,boolean)', 'admin', true, $$forget('u0', 'anonymize', 'beta', false)$$),
     ('health()', 'watch', true, $$health()$$),
     ('is_preloaded()', 'watch', true, $$is_preloaded()$$),
     ('launcher_pid()', 'watch', true, $$launcher_pid()$$),
@@ -108,7 +145,19 @@ FROM (VALUES
     ('ensure_event_partitions(bigint)', 'nobody', true, $$ensure_event_partitions(1)$$),
     ('ensure_graph()', 'nobody', true, $$ensure_graph()$$),
     ('ensure_policies()', 'nobody', true, $$ensure_policies()$$),
-    ('event_keys(text,text,text,jsonb)', 'nobody', true, $$event_keys('e1', 'u', 's', '[]')$$),
+    ('event_keys(integer,text,text,text,jsonb)', 'nobody', true, $$event_keys(1, 'e1', 'u', 's', '[]')$$),
+    ('whole_graph_labels()', 'nobody', true, $$whole_graph_labels()$$),
+    ('survivor_at(bigint,bigint,timestamptz)', 'nobody', true, $$survivor_at(1, 0, 'infinity')$$),
+    ('journey_at(bigint,timestamptz)', 'nobody', true, $$journey_at(1, 'infinity')$$),
+    ('journey_of_entry_at(bigint,timestamptz)', 'nobody', true, $$journey_of_entry_at(1, 'infinity')$$),
+    ('journey_of_key_at(bigint,timestamptz)', 'nobody', true, $$journey_of_key_at(1, 'infinity')$$),
+    ('alias_at(bigint,timestamptz)', 'nobody', true, $$alias_at(1, 'infinity')$$),
+    ('journeys_refused(bigint)', 'nobody', true, $$journeys_refused(1)$$),
+    ('drawing_text(text)', 'nobody', true, $$drawing_text('x')$$),
+    ('mermaid_text(text)', 'nobody', true, $$mermaid_text('x')$$),
+    ('dot_text(text)', 'nobody', true, $$dot_text('x')$$),
+    ('drawing_parts(bigint,integer)', 'nobody', true, $$drawing_parts(1, 500)$$),
+    ('journey_drawing(bigint,text)', 'nobody', true, $$journey_drawing(1, 'json')$$),
     ('graph_entry_id(ag_catalog.graphid)', 'nobody', true, $$graph_entry_id(ag_catalog._graphid(1, 1))$$),
     ('graph_label_id(text)', 'nobody', true, $$graph_label_id('Event')$$),
     ('has_graph()', 'nobody', true, $$has_graph()$$),
@@ -128,15 +177,16 @@ SET statement = format(CASE WHEN object IN ('health()', 'worker_slots()', 'progr
                             ELSE 'SELECT * FROM journey_stitch.%s AS answer' END, statement);
 
 -- Relations by who may read them. rows: whoever reads, those of its projects. letters: those too, and whoever writes may
--- mend the column event. The rest is closed: partitions, sequences, the graph.
+-- mend the column event. log: admins. The rest is closed: partitions, sequences, the graph.
 CREATE TABLE probe.relations (name text PRIMARY KEY, kind text NOT NULL);
 INSERT INTO probe.relations
 SELECT name, v.kind
 FROM (VALUES ('rows', 'projects project_grants events event_ids pending journeys keys merges users activity'),
-             ('rows', 'event_counts stitched_events'),
+             ('rows', 'event_counts stitched_events merge_conflicts key_moves identity_rules identity_words'),
+             ('log', 'identity_log'),
              ('letters', 'dead_letters'),
              ('watch', 'stat_stitch stat_worker stat_ingest stat_rejections stat_progress job_errors'),
-             ('nobody', 'project_stats rejection_stats state')) AS v (kind, names), string_to_table(names, ' ') AS name;
+             ('nobody', 'project_stats rejection_stats state stitched_keys')) AS v (kind, names), string_to_table(names, ' ') AS name;
 CREATE VIEW probe.present AS
 SELECT c.oid, c.relname AS name, format('%I.%I', c.relnamespace::regnamespace, c.relname) AS full_name,
        c.relkind AS type,
@@ -292,26 +342,30 @@ INSERT INTO probe.subjects VALUES
     ('the superuser after SET ROLE a', 'postgres', 'a', '{tenant}', '{alpha}', '{alpha}', '-c role=a'),
     ('a with row_security = off', 'a', 'a', '{tenant}', '{alpha}', '{alpha}', '-c row_security=off'),
     ('a in parallel workers', 'a', 'a', '{tenant}', '{alpha}', '{alpha}', '-c debug_parallel_query=on'),
-    ('boss, an admin', 'boss', 'boss', '{tenant,admin,watch}',
+    ('boss, an admin', 'boss', 'boss', '{tenant,admin,watch,log}',
      '{alpha,beta,default}', '{alpha,beta,default,nowhere}', ''),
     ('watcher, of pg_monitor', 'watcher', 'watcher', '{watch}', '{}', '{}', '');
 UPDATE probe.subjects SET does = does || '{read,write,reader,writer,either,rows,letters,mend,mend seen}'
 WHERE 'tenant' = ANY (does);
 
--- What each is to see of the relations: the superuser's rows of its projects. Grants, of itself only, admins all.
+-- What each is to see of the relations: the superuser's rows of its projects. Grants, of itself only, admins all; and the
+-- rules that are shipped, which the superuser's own list leaves out.
 CREATE FUNCTION probe.rows(object text, projects text[], role name) RETURNS text LANGUAGE sql AS $$
-    SELECT probe.attempt(format('SELECT r.* FROM %s AS r JOIN journey_stitch.projects p ON p.id = r.%s
-                                 WHERE p.name = ANY (%L) AND %s ORDER BY to_jsonb(r)::text', object,
+    SELECT probe.attempt(format('SELECT r.* FROM %s AS r LEFT JOIN journey_stitch.projects p ON p.id = r.%s
+                                 WHERE (p.name = ANY (%L) AND %s) OR %s ORDER BY to_jsonb(r)::text', object,
         CASE object WHEN 'journey_stitch.projects' THEN 'id' ELSE 'project_id' END, projects,
         CASE object WHEN 'journey_stitch.project_grants'
                     THEN format('(%L = ''boss'' OR pg_has_role(%1$L, r.grantee, ''USAGE''))', role)
-                    ELSE 'true' END), true)
+                    ELSE 'true' END,
+        CASE object WHEN 'journey_stitch.identity_rules'
+                    THEN format('(%L <> ''postgres'' AND r.project_id = 0)', role)
+                    ELSE 'false' END), true)
 $$;
 CREATE TABLE probe.visible AS
 SELECT s.label, c.id AS case_id,
        probe.rows(c.object, CASE c.object WHEN 'journey_stitch.projects' THEN s.reads || s.writes ELSE s.reads END,
                   s.role) AS answer
-FROM probe.subjects s JOIN probe.cases c ON c.kind IN ('rows', 'letters') AND c.kind = ANY (s.does);
+FROM probe.subjects s JOIN probe.cases c ON c.kind IN ('rows', 'letters', 'log') AND c.kind = ANY (s.does);
 
 -- What each case must answer to each subject.
 CREATE FUNCTION probe.letters(projects text[]) RETURNS bigint LANGUAGE sql AS $$

@@ -1,9 +1,6 @@
 -- Journeys missing from the rollups' sets, or in them without having been active
 WITH member AS (
-    SELECT DISTINCT e.project_id, e.event_type, e.occurred_at, k.journey_id
-    FROM journey_stitch.stitched_events e
-    CROSS JOIN LATERAL journey_stitch.event_keys(e.event_id, e.user_id, e.session_id, e.identifiers) AS g
-    JOIN journey_stitch.keys k ON k.project_id = e.project_id AND k.kind = g.kind AND k.value = g.value
+    SELECT DISTINCT project_id, event_type, occurred_at, journey_id FROM journey_stitch.stitched_keys WHERE NOT is_refused
 ), expected AS (
     SELECT DISTINCT e.project_id, g.grain::"char" AS grain, t.event_type, g.starts_at, e.journey_id AS member
     FROM member e

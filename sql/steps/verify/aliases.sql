@@ -1,10 +1,16 @@
--- Absorbed journeys that do not lead to an older present one, or that no merge records, and merges of present journeys
-SELECT (SELECT count(*) FROM journey_stitch.journeys a
-        LEFT JOIN journey_stitch.journeys j ON j.id = a.merged_into
-        WHERE a.merged_into IS NOT NULL
-          AND (j.id IS NULL OR j.merged_into IS NOT NULL OR j.id > a.id
-               OR NOT EXISTS (SELECT FROM journey_stitch.merges m WHERE m.absorbed_id = a.id)))
-     + (SELECT count(*) FROM journey_stitch.merges m
-        JOIN journey_stitch.journeys a ON a.id = m.absorbed_id
-        JOIN journey_stitch.journeys s ON s.id = m.survivor_id
-        WHERE a.merged_into IS DISTINCT FROM COALESCE(s.merged_into, s.id))
+-- Absorbed journeys that lead to no present one, or not to that of their founding event, or that no merge records; and
+-- present journeys without their founding event
+WITH member AS (
+    SELECT DISTINCT event_id, journey_id FROM journey_stitch.stitched_keys WHERE NOT is_refused
+)
+SELECT count(*)
+FROM journey_stitch.journeys a
+LEFT JOIN journey_stitch.journeys j ON j.id = a.merged_into
+LEFT JOIN member m ON m.event_id = a.founder_id
+WHERE CASE
+    WHEN a.merged_into IS NULL THEN m.journey_id IS DISTINCT FROM a.id
+    ELSE j.id IS NULL OR j.merged_into IS NOT NULL OR j.project_id <> a.project_id
+         -- An erased founding event no longer says where its journey went.
+         OR m.journey_id <> a.merged_into
+         OR NOT EXISTS (SELECT FROM journey_stitch.merges r WHERE r.absorbed_id = a.id)
+    END

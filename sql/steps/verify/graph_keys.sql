@@ -1,8 +1,8 @@
--- Correlation vertices that differ from the keys
-SELECT count(*)
-FROM (SELECT id, kind, value FROM journey_stitch.keys) AS k
-FULL JOIN (SELECT journey_stitch.graph_entry_id(id) AS id,
-                  ag_catalog.agtype_object_field_text(properties, 'kind') AS kind,
-                  ag_catalog.agtype_object_field_text(properties, 'value') AS value
-           FROM journey_graph."Correlation") AS v USING (id)
-WHERE (k.kind, k.value) IS DISTINCT FROM (v.kind, v.value)
+-- Correlation vertices that are missing, surplus, double or altered against the keys
+SELECT count(*) FILTER (WHERE NOT COALESCE(v.properties OPERATOR(ag_catalog.=) k.properties, false))
+     + count(v.id) - count(DISTINCT v.id)
+FROM (SELECT ag_catalog._graphid(l.id, k.id) AS id,
+             ag_catalog.agtype_build_map('kind', k.kind, 'value', k.value) AS properties
+      FROM journey_stitch.keys k
+      CROSS JOIN (SELECT journey_stitch.graph_label_id('Correlation') AS id OFFSET 0) AS l) AS k
+FULL JOIN journey_graph."Correlation" AS v ON v.id OPERATOR(ag_catalog.=) k.id

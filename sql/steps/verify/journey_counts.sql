@@ -1,14 +1,11 @@
 -- Present journeys whose counts or times are not those of their events and keys
 WITH member AS (
-    SELECT DISTINCT k.journey_id, e.id, e.occurred_at
-    FROM journey_stitch.stitched_events e
-    CROSS JOIN LATERAL journey_stitch.event_keys(e.event_id, e.user_id, e.session_id, e.identifiers) AS g
-    JOIN journey_stitch.keys k ON k.project_id = e.project_id AND k.kind = g.kind AND k.value = g.value
+    SELECT DISTINCT journey_id, event_id, occurred_at FROM journey_stitch.stitched_keys WHERE NOT is_refused
 ), by_events AS (
     SELECT journey_id, count(*) AS events, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
     FROM member GROUP BY journey_id
 ), by_keys AS (
-    SELECT journey_id, count(*) AS keys FROM journey_stitch.keys GROUP BY journey_id
+    SELECT journey_id, count(*) AS keys FROM journey_stitch.keys WHERE journey_id IS NOT NULL GROUP BY journey_id
 )
 SELECT count(*)
 FROM (SELECT * FROM journey_stitch.journeys WHERE merged_into IS NULL) AS j

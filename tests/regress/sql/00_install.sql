@@ -40,6 +40,9 @@ SELECT name FROM journey_stitch.projects;
 SELECT relname, relkind FROM pg_class
 WHERE relnamespace = 'journey_stitch'::regnamespace AND relkind IN ('r', 'p', 'v') AND relname NOT LIKE 'events\_p%'
 ORDER BY relname;
+-- And the rules by which keys join journeys until somebody sets others.
+SELECT project_id, kind, is_in_force, merges, max_values, priority, blocked_values, blocked_patterns, "normalize"
+FROM journey_stitch.identity_rules ORDER BY kind COLLATE "C";
 SELECT count(*) AS partitions FROM pg_inherits WHERE inhparent = 'journey_stitch.events'::regclass;
 
 -- Partitions and graph belong to nobody's extension, so that dumps have their rows.
@@ -81,7 +84,12 @@ FROM pg_proc p
 WHERE p.oid::regproc::text IN (
     'journey_stitch.setup', 'journey_stitch.clean', 'journey_stitch.ingest_events', 'journey_stitch.retry_dead_letters',
     'journey_stitch.stitch_pending', 'journey_stitch.get_journey', 'journey_stitch.journey_of', 'journey_stitch.dau',
-    'journey_stitch.retention', 'journey_stitch.top_events', 'journey_stitch.health', 'journey_stitch.verify')
+    'journey_stitch.retention', 'journey_stitch.top_events', 'journey_stitch.health', 'journey_stitch.verify',
+    'journey_stitch.set_identity_rule', 'journey_stitch.drop_identity_rule', 'journey_stitch.use_identity_profile',
+    'journey_stitch.set_max_journey_keys', 'journey_stitch.simulate_rules', 'journey_stitch.restitch', 'journey_stitch.link',
+    'journey_stitch.never_link', 'journey_stitch.unmerge', 'journey_stitch.retract', 'journey_stitch.simulate',
+    'journey_stitch.forget', 'journey_stitch.journey_history', 'journey_stitch.journey_stats', 'journey_stitch.journey_graph',
+    'journey_stitch.identity_health', 'journey_stitch.graph_check')
 ORDER BY p.proname COLLATE "C";
 \pset tuples_only off
 \pset format aligned

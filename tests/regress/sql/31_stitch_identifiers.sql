@@ -16,7 +16,8 @@ SELECT * FROM journey_stitch.stitch_pending();
 SELECT kind, value FROM journey_stitch.keys ORDER BY kind COLLATE "C", value COLLATE "C";
 SELECT journey_stitch.clean();
 
--- However it is written, an identifier of one kind and value is the same; one value of two kinds is not.
+-- However it is written, an identifier of one kind and value is the same, with white space around it, too; one value of two
+-- kinds is not, nor is one in another case (but for emails).
 SELECT * FROM journey_stitch.ingest_events('[
     {"id": "1", "type": "t", "device_id": "d"},
     {"id": "2", "type": "t", "deviceId": "d"},
@@ -25,7 +26,9 @@ SELECT * FROM journey_stitch.ingest_events('[
     {"id": "5", "type": "t", "session_id": "d"},
     {"id": "6", "type": "t", "correlations": ["session_id:d"]},
     {"id": "7", "type": "t", "user_id": "d"},
-    {"id": "8", "type": "t", "correlations": ["D", "device_id:D", "device_id: d"]}]');
+    {"id": "8", "type": "t", "correlations": ["D", "device_id:D"]},
+    {"id": "9", "type": "t", "correlations": ["device_id: d\t"]}, {"id": "10", "type": "t", "device_id": "\u00a0d"},
+    {"id": "11", "type": "t", "correlations": ["email:Ann@Example.org"]}, {"id": "12", "type": "t", "correlations": {"email": " ann@example.ORG"}}]');
 SELECT * FROM journey_stitch.stitch_pending();
 SELECT string_agg(event_id, ' ' ORDER BY event_id) AS together
 FROM journey_stitch.events GROUP BY journey_stitch.journey_of(event_id) ORDER BY 1;
@@ -87,12 +90,12 @@ SELECT * FROM journey_stitch.stitch_pending();
 SELECT event_id FROM journey_stitch.get_journey('reply') ORDER BY event_id COLLATE "C";
 
 -- event_keys() says so without stitching.
-SELECT * FROM journey_stitch.event_keys('e', 'ann', 's1', '["order:1", "cart:a:b"]');
-SELECT * FROM journey_stitch.event_keys('e', 'unknown', '0', '["order:", "email:null"]');
-SELECT * FROM journey_stitch.event_keys('e', NULL, NULL, NULL);
-SELECT * FROM journey_stitch.event_keys('e', 'ann', NULL, '["user_id:ann", "user_id:bob"]');
+SELECT * FROM journey_stitch.event_keys(1, 'e', 'ann', 's1', '["order:1", "cart:a:b"]');
+SELECT * FROM journey_stitch.event_keys(1, 'e', 'unknown', '0', '["order:", "email:null"]');
+SELECT * FROM journey_stitch.event_keys(1, 'e', NULL, NULL, NULL);
+SELECT * FROM journey_stitch.event_keys(1, 'e', 'ann', NULL, '["user_id:ann", "user_id:bob"]');
 SELECT count(*) AS same
-FROM journey_stitch.events e CROSS JOIN LATERAL journey_stitch.event_keys(e.event_id, e.user_id, e.session_id, e.identifiers) AS g
+FROM journey_stitch.events e CROSS JOIN LATERAL journey_stitch.event_keys(e.project_id, e.event_id, e.user_id, e.session_id, e.identifiers) AS g
 JOIN journey_stitch.keys k ON k.kind = g.kind AND k.value = g.value;
 
 SELECT * FROM journey_stitch.verify() WHERE violations <> 0;

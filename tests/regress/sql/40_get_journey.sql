@@ -28,14 +28,15 @@ FROM journey_stitch.get_journey('e1');
 -- However it is named.
 SELECT named, string_agg(event_id, ' ' ORDER BY n) AS events
 FROM unnest(ARRAY['e2', 'e4', journey_stitch.journey_of('e1')::text, upper(journey_stitch.journey_of('e1')::text),
-                  'user_id:ann', 'anonymous_id:cookie', 'session_id:s1', 'order:1:a', 'correlation:bare', 'bare']) WITH ORDINALITY AS v (id, i)
+                  'user_id:ann', 'anonymous_id:cookie', 'session_id:s1', 'order:1:a', 'correlation:bare', 'bare',
+                  'user_id: ann', ' bare ']) WITH ORDINALITY AS v (id, i)
 CROSS JOIN LATERAL (SELECT CASE WHEN pg_input_is_valid(id, 'uuid') THEN 'the journey''s id' ELSE id END AS named) AS w
 CROSS JOIN LATERAL journey_stitch.get_journey(id) WITH ORDINALITY AS g (journey_id, event_id, event_type, event_name, occurred_at, user_id, session_id, source, properties, n)
 GROUP BY i, named ORDER BY i;
 
 -- What names nothing: no rows, no error.
 SELECT id, count(g.event_id)
-FROM unnest(ARRAY['no such', '', ':', 'user_id:', ':ann', 'user_id:no such', 'ann', 'order:1', 'USER_ID:ann', 'user_id: ann',
+FROM unnest(ARRAY['no such', '', ':', 'user_id:', ':ann', 'user_id:no such', 'ann', 'order:1', 'USER_ID:ann', 'user_id :ann', 'user_id:Ann',
                   '00000000-0000-0000-0000-000000000000', gen_random_uuid()::text, 'user_id:ann''; DROP TABLE x', repeat('x', 10000)]) WITH ORDINALITY AS v (id, i)
 LEFT JOIN LATERAL journey_stitch.get_journey(v.id) AS g ON true
 WHERE NOT pg_input_is_valid(id, 'uuid') OR id LIKE '0000%'

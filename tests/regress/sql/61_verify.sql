@@ -67,11 +67,14 @@ SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET journey_id = (SELECT jou
 SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET journey_id = first_journey_id WHERE value = 'cookie' $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET first_journey_id = -1 WHERE value = 'cookie' $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.keys k SET journey_id = o.journey_id FROM journey_stitch.keys o WHERE k.value = 'bob' AND o.value = 'ann' AND o.project_id = 1 $$);
--- Journeys.
+-- Journeys: counts, times, founding events (of another journey, none); one that is missing, and another id.
 SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET event_count = event_count + 1 WHERE uuid = journey_stitch.journey_of('5') $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET key_count = key_count + 1 WHERE uuid = journey_stitch.journey_of('5') $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET first_seen = first_seen - interval '1 second' WHERE uuid = journey_stitch.journey_of('5') $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET last_seen = last_seen + interval '1 microsecond' WHERE uuid = journey_stitch.journey_of('5') $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET founder_id = (SELECT id FROM journey_stitch.events WHERE event_id = '2') WHERE uuid = journey_stitch.journey_of('5') $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET founder_id = NULL WHERE uuid = journey_stitch.journey_of('5') $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET founder_id = (SELECT id FROM journey_stitch.events WHERE event_id = '5') WHERE merged_into IS NOT NULL $$);
 SELECT pg_temp.damage($$ DELETE FROM journey_stitch.journeys WHERE uuid = journey_stitch.journey_of('5') $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET uuid = gen_random_uuid() WHERE uuid = journey_stitch.journey_of('5') $$);
 -- Aliases and merges.
@@ -79,6 +82,7 @@ SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET merged_into = NULL W
 SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET merged_into = (SELECT id FROM journey_stitch.journeys WHERE uuid = journey_stitch.journey_of('5')) WHERE merged_into IS NOT NULL $$);
 SELECT pg_temp.damage($$ DELETE FROM journey_stitch.merges $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.merges SET absorbed_id = survivor_id $$);
+SELECT pg_temp.damage($$ INSERT INTO journey_stitch.key_moves (project_id, key_id, from_journey_id, rule) SELECT project_id, id, journey_id, 'by hand' FROM journey_stitch.keys WHERE value = 'bob' $$);
 -- Rollups: counts, users, journeys; a member too few, one too many, a row too few, one too many.
 SELECT pg_temp.damage($$ UPDATE journey_stitch.event_counts SET events = events + 1 WHERE grain = 'd' AND event_type = 'buy' $$);
 SELECT pg_temp.damage($$ DELETE FROM journey_stitch.event_counts WHERE grain = 'h' AND event_type = 'buy' $$);
@@ -121,5 +125,62 @@ RESET jit;
 RESET search_path;
 SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
 SELECT * FROM journey_stitch.stitch_pending();
+SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
+SELECT journey_stitch.clean();
+
+-- With rules and words: journeys of one user_id and three keys at most, addresses that join nothing, a device that several
+-- people share. What is refused: to event 3 the email of event 1, because ann and bob would be one; to 5 the address of 4;
+-- to 8 the third phone, because of which dan is quarantined; to 9 and 10 the device. One journey is taken apart: 10 goes.
+SELECT kind, max_values, merges, is_in_force
+FROM journey_stitch.set_identity_rule('user_id', max_values => 1)
+UNION ALL SELECT kind, max_values, merges, is_in_force FROM journey_stitch.set_identity_rule('address', merges => false);
+SELECT journey_stitch.set_max_journey_keys(3);
+SELECT inserted FROM journey_stitch.ingest_events('[
+    {"id": "1",  "type": "t", "ts": "2024-05-01T10:00:00Z", "user_id": "ann", "correlations": ["email:e1"]},
+    {"id": "2",  "type": "t", "ts": "2024-05-01T11:00:00Z", "user_id": "bob", "correlations": ["email:e2"]},
+    {"id": "3",  "type": "t", "ts": "2024-05-01T12:00:00Z", "user_id": "bob", "correlations": ["email:e1"]},
+    {"id": "4",  "type": "t", "ts": "2024-05-01T13:00:00Z", "user_id": "cid", "correlations": ["address:x"]},
+    {"id": "5",  "type": "t", "ts": "2024-05-01T14:00:00Z", "user_id": "bob", "correlations": ["address:x"]},
+    {"id": "6",  "type": "t", "ts": "2024-05-01T15:00:00Z", "user_id": "dan", "correlations": ["phone:1"]},
+    {"id": "7",  "type": "t", "ts": "2024-05-01T16:00:00Z", "user_id": "dan", "correlations": ["phone:2"]},
+    {"id": "8",  "type": "t", "ts": "2024-05-01T17:00:00Z", "user_id": "dan", "correlations": ["phone:3"]},
+    {"id": "9",  "type": "t", "ts": "2024-05-01T18:00:00Z", "device_id": "d", "correlations": ["email:e3"]},
+    {"id": "10", "type": "t", "ts": "2024-05-01T19:00:00Z", "device_id": "d", "correlations": ["email:e4"]}]');
+SELECT events, journeys_created, journeys_merged FROM journey_stitch.stitch_pending();
+SELECT events, keys FROM journey_stitch.unmerge('device_id:d', dry_run => false) ORDER BY 1, 2;
+SELECT e.event_id, k.kind, k.value, c.rule
+FROM journey_stitch.merge_conflicts c JOIN journey_stitch.events e ON e.id = c.event_id JOIN journey_stitch.keys k ON k.id = c.key_id
+ORDER BY e.id;
+SELECT kind, value, hold, since, journey_id IS NULL AS ties_nothing FROM journey_stitch.keys WHERE hold IS NOT NULL OR since IS NOT NULL OR journey_id IS NULL ORDER BY id;
+SELECT j.kind_counts FROM journey_stitch.journeys j WHERE j.uuid = journey_stitch.journey_of('1');
+SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
+-- Refusals: one that is missing, one for another reason, one too many, one of a key that the event has not.
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.merge_conflicts WHERE rule = 'merges = false' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.merge_conflicts SET rule = 'never_link' WHERE rule = 'max_values of user_id' $$);
+SELECT pg_temp.damage($$ INSERT INTO journey_stitch.merge_conflicts SELECT e.id, k.id, 1, 'unmerge', e.occurred_at FROM journey_stitch.events e, journey_stitch.keys k WHERE e.event_id = '1' AND k.value = 'e1' $$);
+SELECT pg_temp.damage($$ INSERT INTO journey_stitch.merge_conflicts SELECT e.id, k.id, 1, 'unmerge', e.occurred_at FROM journey_stitch.events e, journey_stitch.keys k WHERE e.event_id = '1' AND k.value = 'd' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.merge_conflicts SET project_id = -1 WHERE rule = 'merges = false' $$);
+-- Keys that join nothing: one that is not said to, one that is and does, another reason, another time.
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET hold = NULL, since = NULL WHERE value = 'dan' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET hold = 'q', since = '2024-05-01T10:00:00Z' WHERE value = 'ann' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET hold = 'u', since = NULL WHERE value = 'dan' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET since = since + interval '1 microsecond' WHERE value = 'x' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET hold = NULL WHERE value = 'd' $$);
+-- The words and rules themselves, of which the rest follows.
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.identity_words $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.identity_rules SET max_values = 0 WHERE project_id = 1 AND kind = 'user_id' $$);
+-- How a key came to where it is.
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.key_moves WHERE to_journey_id IS NOT NULL $$);
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.key_moves WHERE to_journey_id IS NULL $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.key_moves SET to_journey_id = from_journey_id $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET first_journey_id = NULL WHERE value = 'e1' $$);
+-- A key that ties no event and is in a journey; one that ties some and is in none.
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET journey_id = first_journey_id WHERE value = 'd' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET journey_id = NULL WHERE value = 'x' $$);
+-- How many keys of a limited kind: too many, too few, not counted, no kind counted.
+SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET kind_counts = '{"user_id": 2}' WHERE uuid = journey_stitch.journey_of('1') $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET kind_counts = '{"user_id": 0}' WHERE uuid = journey_stitch.journey_of('1') $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET kind_counts = '{}' WHERE uuid = journey_stitch.journey_of('1') $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.journeys SET kind_counts = NULL WHERE uuid = journey_stitch.journey_of('1') $$);
 SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
 SELECT journey_stitch.clean();

@@ -24,6 +24,9 @@ SELECT * FROM journey_stitch.stitch_pending();
 SELECT * FROM journey_stitch.ingest_events('{"id": 5, "type": "t"}');
 INSERT INTO journey_stitch.job_errors (project_id, sqlstate, message, events, attempt, consequence) VALUES (1, 'XX000', 'm', 1, 1, 'c');
 SELECT journey_stitch.grant_project('shop', 'pg_monitor');
+-- Rules that wait, a word, what it refuses and moves, and who said it.
+SELECT is_in_force FROM journey_stitch.set_identity_rule('phone', merges => false, project => 'shop');
+SELECT events, keys FROM journey_stitch.unmerge('user_id:bob', project => 'shop', dry_run => false);
 SELECT "table", rows > 0 AS has_rows FROM pg_temp.rows();
 SELECT max(id) AS last_event FROM journey_stitch.events \gset
 SELECT journey_stitch.journey_of('1', 'shop') AS last_journey \gset
@@ -31,6 +34,8 @@ SELECT journey_stitch.journey_of('1', 'shop') AS last_journey \gset
 SELECT journey_stitch.clean();
 SELECT * FROM pg_temp.rows() WHERE rows > 0;
 SELECT name FROM journey_stitch.projects;
+-- The rules that are left are those that are shipped.
+SELECT kind, project_id FROM journey_stitch.identity_rules ORDER BY kind COLLATE "C";
 SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
 SELECT journey_stitch.clean();
 
