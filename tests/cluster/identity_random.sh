@@ -113,7 +113,9 @@ damage() {
 damages() {
     damage "a refusal that is missing" merge_conflicts 'del(.[length / 2 | floor])'
     damage "a refusal by another rule" merge_conflicts '.[length / 2 | floor].rule = "whim"'
-    damage "a quarantined key that is none" keys '(map(.hold == "q") | index(true)) as $n | .[$n].hold = null'
+    # Not every seed has a quarantined key.
+    damage "a key that is wrongly held, or wrongly not" keys '(map(.hold == "q") | index(true)) as $n
+        | if $n then .[$n].hold = null else .[0].hold = "q" end'
     damage "a key that is in another journey" keys '
         (map(.journey_id != null) | index(true)) as $n | .[$n].project_id as $p | .[$n].journey_id as $from
         | .[$n].journey_id = first(.[] | select(.project_id == $p and .journey_id != $from)).journey_id'
