@@ -196,12 +196,23 @@ COMMENT ON COLUMN journey_stitch.merges.rule IS
     'Why: "shared <kind>", the kind of that key; or "link", "retract", "restitch", "late events" and the like, where journeys were computed anew.';
 
 CREATE TABLE journey_stitch.users (
-    id         bigint  NOT NULL PRIMARY KEY,
-    project_id integer NOT NULL,
-    user_id    text    NOT NULL,
+    id              bigint      NOT NULL PRIMARY KEY,
+    project_id      integer     NOT NULL,
+    user_id         text        NOT NULL,
+    total_events    bigint      NOT NULL DEFAULT 0,
+    first_seen      timestamptz,
+    last_active     timestamptz,
+    total_purchases bigint      NOT NULL DEFAULT 0,
+    last_purchase   timestamptz,
+    durations       bigint      NOT NULL DEFAULT 0,
+    total_spent     numeric     NOT NULL DEFAULT 0,
+    total_duration  numeric     NOT NULL DEFAULT 0,
     UNIQUE (project_id, user_id)
-);
-COMMENT ON TABLE journey_stitch.users IS 'Every distinct user_id of the stitched events, as sent, with its number in the rollups'' sets.';
+) WITH (fillfactor = 70);
+COMMENT ON TABLE journey_stitch.users IS
+    'Every distinct user_id of the stitched events, as sent, with its number in the rollups'' sets, and the running totals that user_stats() shows.';
+COMMENT ON COLUMN journey_stitch.users.total_purchases IS 'Events of type purchase; total_spent is the sum of their properties'' amount.';
+COMMENT ON COLUMN journey_stitch.users.durations IS 'Events whose properties have a duration that is a number; total_duration is their sum.';
 
 -- As it was: what the library declares goes to this schema.
 SET LOCAL search_path = journey_stitch, pg_temp;

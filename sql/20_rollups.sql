@@ -9,16 +9,14 @@ CREATE TABLE journey_stitch.activity (
     chunk      bigint      NOT NULL,
     project_id integer     NOT NULL,
     identity   "char"      NOT NULL CHECK (identity IN ('u', 'j')),
-    grain      "char"      NOT NULL CHECK (grain IN ('d', 'h')),
     event_type text        NOT NULL,
     members    bytea       NOT NULL,
-    PRIMARY KEY (project_id, identity, grain, event_type, starts_at, chunk)
+    PRIMARY KEY (project_id, identity, event_type, starts_at, chunk)
 ) WITH (fillfactor = 70, toast_tuple_target = 8160);
 ALTER TABLE journey_stitch.activity ALTER COLUMN members SET STORAGE EXTERNAL;
 COMMENT ON TABLE journey_stitch.activity IS
-    'Who was active when: for each day and half hour (UTC) the set of users and the set of journeys, of all events and of each event type.';
+    'Who was active when: for each UTC day the set of users and the set of journeys, of all events and of each event type.';
 COMMENT ON COLUMN journey_stitch.activity.identity IS 'u: users (users.id). j: present journeys (journeys.id).';
-COMMENT ON COLUMN journey_stitch.activity.grain IS 'd: a UTC day. h: half an hour, for the days of other time zones.';
 COMMENT ON COLUMN journey_stitch.activity.event_type IS 'The event type; '''' for all types together.';
 COMMENT ON COLUMN journey_stitch.activity.chunk IS 'Member id / 65,536, so that a batch rewrites only small rows.';
 COMMENT ON COLUMN journey_stitch.activity.members IS
@@ -28,12 +26,28 @@ CREATE TABLE journey_stitch.event_counts (
     starts_at  timestamptz NOT NULL,
     events     bigint      NOT NULL,
     project_id integer     NOT NULL,
-    grain      "char"      NOT NULL CHECK (grain IN ('d', 'h')),
     event_type text        NOT NULL,
-    PRIMARY KEY (project_id, grain, starts_at, event_type)
+    PRIMARY KEY (project_id, starts_at, event_type)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE journey_stitch.event_counts IS 'How many events of each type each day and half hour (UTC) has.';
-COMMENT ON COLUMN journey_stitch.event_counts.grain IS 'd: a UTC day. h: half an hour.';
+COMMENT ON TABLE journey_stitch.event_counts IS 'How many events of each type each UTC day has.';
+
+-- What whole days do not say: the days of other time zones, and what came before what.
+CREATE TABLE journey_stitch.timeline (
+    starts_at  timestamptz NOT NULL,
+    first_id   bigint      NOT NULL,
+    last_id    bigint      NOT NULL,
+    project_id integer     NOT NULL,
+    event_type text        NOT NULL,
+    run        bytea       NOT NULL,
+    PRIMARY KEY (project_id, starts_at, event_type, first_id)
+) WITH (fillfactor = 90, toast_tuple_target = 8160);
+ALTER TABLE journey_stitch.timeline ALTER COLUMN run SET STORAGE EXTERNAL;
+COMMENT ON TABLE journey_stitch.timeline IS
+    'Who did what when: the stitched events of each UTC day and event type, in runs of 160 at most, each event as its id, its time, its user and its journey. timeline_events() unpacks a run.';
+COMMENT ON COLUMN journey_stitch.timeline.first_id IS 'The lowest events.id of the run.';
+COMMENT ON COLUMN journey_stitch.timeline.last_id IS 'The highest events.id of the run. Runs of one day and type may overlap.';
+COMMENT ON COLUMN journey_stitch.timeline.run IS
+    'The events, packed. Their journeys are as they were when that was written; journeys.merged_into leads to the present one.';
 
 -- As it was: what the library declares goes to this schema.
 SET LOCAL search_path = journey_stitch, pg_temp;

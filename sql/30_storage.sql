@@ -83,10 +83,11 @@ BEGIN
     -- Ids go on from where they are: what a client still remembers must never name something new.
     TRUNCATE journey_stitch.events, journey_stitch.event_ids, journey_stitch.pending, journey_stitch.dead_letters,
              journey_stitch.keys, journey_stitch.journeys, journey_stitch.merges, journey_stitch.users,
-             journey_stitch.activity, journey_stitch.event_counts, journey_stitch.project_stats,
+             journey_stitch.activity, journey_stitch.event_counts, journey_stitch.timeline, journey_stitch.project_stats,
              journey_stitch.rejection_stats, journey_stitch.job_errors, journey_stitch.project_grants,
              journey_stitch.merge_conflicts, journey_stitch.key_moves, journey_stitch.identity_words,
-             journey_stitch.identity_log;
+             journey_stitch.identity_log, journey_stitch.metric_definitions, journey_stitch.metric_granularities,
+             journey_stitch.metric_combinations, journey_stitch.metric_windows;
     DELETE FROM journey_stitch.identity_rules WHERE project_id <> 0;
     IF to_regclass('journey_graph."Event"') IS NOT NULL THEN
         -- Whose they are is asked of tables that nobody can exchange any more.

@@ -52,6 +52,11 @@ ALTER TABLE journey_stitch.identity_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.activity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE journey_stitch.event_counts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.timeline ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.metric_definitions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.metric_granularities ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.metric_combinations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE journey_stitch.metric_windows ENABLE ROW LEVEL SECURITY;
 
 -- Minor versions of pg_dump differ in whether they carry the policies of an extension's tables, and where they
 -- do, CREATE POLICY fails if the extension has made them: so this function makes them, and never this script.
@@ -69,7 +74,8 @@ BEGIN
                      'project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[])' AS condition
               FROM unnest(ARRAY['events', 'event_ids', 'pending', 'dead_letters', 'journeys', 'keys', 'merges',
                                 'merge_conflicts', 'key_moves', 'identity_words', 'identity_log', 'users', 'activity',
-                                'event_counts']) AS t (relation)
+                                'event_counts', 'timeline', 'metric_definitions', 'metric_granularities',
+                                'metric_combinations', 'metric_windows']) AS t (relation)
               UNION ALL
               VALUES ('granted', 'identity_rules', 'SELECT',
                       'project_id = 0 OR project_id = ANY ((SELECT journey_stitch.granted_projects())::integer[])'),
@@ -175,17 +181,50 @@ GRANT EXECUTE ON FUNCTION
     journey_stitch.find_journey(text, text), journey_stitch.journey_history(text, text),
     journey_stitch.journey_stats(text, text), journey_stitch.journey_graph(text, text, text),
     journey_stitch.identity_health(text),
-    journey_stitch.dau(date, date, text, text, text, text), journey_stitch.retention(date, integer, text, text, text, text),
-    journey_stitch.top_events(date, date, integer, text, text, text),
+    journey_stitch.dau(date, date, text, text, text, text, jsonb),
+    journey_stitch.wau(date, date, text, text, text, text, text, jsonb),
+    journey_stitch.mau(date, date, text, text, text, text, text, jsonb),
+    journey_stitch.stickiness(date, date, text, text, text, text, jsonb),
+    journey_stitch.lifecycle(date, date, text, text, text, text, jsonb),
+    journey_stitch.retention(date, integer, text, text, text, text, text, text, text, text, text, jsonb),
+    journey_stitch.retention_matrix(date, date, text, text, text, text, text, text, text, text, text, jsonb),
+    journey_stitch.top_events(date, date, integer, text, text, text, text, jsonb),
+    journey_stitch.dau_by(text, date, date, integer, text, text, text, text, jsonb),
+    journey_stitch.top_events_by(text, date, date, integer, text, text, text, text, jsonb),
+    journey_stitch.funnel(jsonb, date, date, interval, text, text, text, text, jsonb),
+    journey_stitch.funnel(text, date, date, interval, text, text, text, text, jsonb),
+    journey_stitch.funnel(text[], date, date, interval, text, text, text, text, jsonb),
+    journey_stitch.funnel_by(text, jsonb, date, date, interval, text, integer, text, text, text, jsonb),
+    journey_stitch.funnel_by(text, text, date, date, interval, text, integer, text, text, text, jsonb),
+    journey_stitch.funnel_by(text, text[], date, date, interval, text, integer, text, text, text, jsonb),
+    journey_stitch.paths(date, date, text, integer, integer, text, text, text, jsonb),
+    journey_stitch.sessions(text, interval, interval, text, jsonb), journey_stitch.user_stats(text, text),
+    journey_stitch.dau_svg(date, date, text, text, text, text, jsonb),
+    journey_stitch.retention_svg(date, date, text, text, text, text, text, text, text, text, text, jsonb),
     journey_stitch.events_list(text, jsonb, text, integer), journey_stitch.get_event(text, text),
-    journey_stitch.ingest_status(text)
+    journey_stitch.ingest_status(text),
+    journey_stitch.metric(text, text, timestamptz, timestamptz, jsonb, text, text)
     TO journey_stitch_reader;
+-- The aggregates, which read nothing but what they are given. (What adds their rows is called as their owner.)
+DO $$
+DECLARE
+    aggregate regprocedure;
+BEGIN
+    FOR aggregate IN
+        SELECT p.oid FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = 'journey_stitch'::regnamespace AND p.prokind = 'a'
+    LOOP
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO journey_stitch_reader', aggregate);
+    END LOOP;
+END
+$$;
 GRANT SELECT ON
     journey_stitch.projects, journey_stitch.project_grants, journey_stitch.events, journey_stitch.event_ids,
     journey_stitch.pending, journey_stitch.dead_letters, journey_stitch.journeys, journey_stitch.keys,
     journey_stitch.merges, journey_stitch.merge_conflicts, journey_stitch.key_moves, journey_stitch.identity_rules,
     journey_stitch.identity_words, journey_stitch.users, journey_stitch.activity, journey_stitch.event_counts,
-    journey_stitch.stitched_events
+    journey_stitch.timeline, journey_stitch.stitched_events, journey_stitch.metrics, journey_stitch.metric_definitions,
+    journey_stitch.metric_granularities, journey_stitch.metric_combinations, journey_stitch.metric_windows
     TO journey_stitch_reader;
 GRANT EXECUTE ON FUNCTION
     journey_stitch.ingest_events(jsonb, text), journey_stitch.retry_dead_letters(text, integer)
@@ -193,7 +232,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT UPDATE (event), SELECT ON journey_stitch.dead_letters TO journey_stitch_writer;
 -- What the policies ask, and what rollups are read with.
 GRANT EXECUTE ON FUNCTION journey_stitch.granted_projects(text) TO journey_stitch_reader, journey_stitch_writer;
-GRANT EXECUTE ON FUNCTION journey_stitch.members_ids(bigint, bytea) TO journey_stitch_reader;
+GRANT EXECUTE ON FUNCTION journey_stitch.members_ids(bigint, bytea), journey_stitch.timeline_events(bytea) TO journey_stitch_reader;
 
 GRANT EXECUTE ON FUNCTION
     journey_stitch.stitch_pending(bigint), journey_stitch.setup(), journey_stitch.clean(), journey_stitch.verify(),
@@ -204,7 +243,9 @@ GRANT EXECUTE ON FUNCTION
     journey_stitch.unmerge(text, text, text, boolean), journey_stitch.retract(text, text, text, boolean),
     journey_stitch.set_identity_rule(text, boolean, integer, integer, text[], text[], text[], text),
     journey_stitch.drop_identity_rule(text, text), journey_stitch.use_identity_profile(text, text),
-    journey_stitch.set_max_journey_keys(integer, text), journey_stitch.simulate_rules(text), journey_stitch.restitch(text)
+    journey_stitch.set_max_journey_keys(integer, text), journey_stitch.simulate_rules(text), journey_stitch.restitch(text),
+    journey_stitch.create_metric(text, text, text, text[], text, jsonb, interval, interval, interval, interval),
+    journey_stitch.drop_metric(text, text)
     TO journey_stitch_admin;
 GRANT SELECT ON journey_stitch.identity_log TO journey_stitch_admin;
 

@@ -9,12 +9,6 @@ COMMENT ON FUNCTION journey_stitch.retry_dead_letters(text, integer) IS
     'Ingests open dead letters again, the oldest first, of one project or (NULL) of all, at most max_rows. What is accepted now is resolved; what is refused again stays open with its present reason.';
 COMMENT ON FUNCTION journey_stitch.stitch_pending(bigint) IS
     'Stitches pending events of all projects in the caller''s transaction, at most max_events (NULL: all that are due), waiting for projects that a worker is stitching. Answers how many events were stitched, journeys created and merged, and how many events remain pending.';
-COMMENT ON FUNCTION journey_stitch.dau(date, date, text, text, text, text) IS
-    'Active users of each day from start_date to end_date, both included: distinct user_id (identity ''user'') or distinct present journeys (identity ''journey'') with an event that day, of event_type if given. Days are those of time zone tz. Exact, with events that are accepted but not stitched yet, and moving with merges of journeys, for past days too. Days without activity appear as 0.';
-COMMENT ON FUNCTION journey_stitch.retention(date, integer, text, text, text, text) IS
-    'Weekly retention of one cohort: everyone active in the seven days from start_date (window 0), and how many of them were active in each of the following weeks, window 1 to windows. retention_rate is in percent with one decimal, NULL for an empty cohort. identity, tz and event_type as in dau().';
-COMMENT ON FUNCTION journey_stitch.top_events(date, date, integer, text, text, text) IS
-    'The commonest event types from start_date to end_date, both included: events of the type and distinct users (or journeys, by identity), most events first, ties by event_type.';
 COMMENT ON FUNCTION journey_stitch.verify() IS
     'Recomputes from the events alone what the ledger, the queue, keys, journeys, rollups and the graph must hold; a row an invariant with the number of its violations. All are 0, or something is wrong. Reads everything: takes about a minute for a million events.';
 COMMENT ON FUNCTION journey_stitch.find_journey(text, text) IS
@@ -53,8 +47,20 @@ COMMENT ON FUNCTION journey_stitch.forget(text, text, text, boolean) IS
     'Forgets events: those with a key (id is kind:value), of a user_id, or all of a journey (id is its uuid). mode ''erase'': the events go from events, ledger, dead letters, graph, journeys and rollups, in one transaction, so that every count is as if they had never come. mode ''anonymize'': their identifiers are replaced by random ones, and address, user agent and properties are emptied, so that counts and journeys stay. Answers how many rows of what; dry_run, the default, only says so.';
 COMMENT ON FUNCTION journey_stitch.members_union(bytea, bytea) IS 'The union of two sets of one chunk of a rollup.';
 COMMENT ON FUNCTION journey_stitch.members_difference(bytea, bytea) IS 'The members of the first set that are not in the second, of one chunk of a rollup.';
+COMMENT ON FUNCTION journey_stitch.timeline_events(bytea) IS
+    'The events of a run of the timeline: events.id, occurred_at, users.id of the user (NULL: sent without user_id), journeys.id of the journey that it was in when that was written.';
+COMMENT ON FUNCTION journey_stitch.timeline_run(bigint[], timestamptz[], bigint[], bigint[]) IS
+    'A run of the timeline, of events whose ids ascend.';
+COMMENT ON FUNCTION journey_stitch.json_number(jsonb) IS
+    'The number that a JSON value is: a number, or a text that is a decimal one. NULL for anything else, also NaN and infinity.';
 COMMENT ON FUNCTION journey_stitch.members_ids(bigint, bytea) IS
     'The ids in a set of a rollup, of the given chunk: users.id or journeys.id; one NULL if the set cannot be read.';
+COMMENT ON FUNCTION journey_stitch.create_metric(text, text, text, text[], text, jsonb, interval, interval, interval, interval) IS
+    'Makes a metric of a project and fills it from the stitched events; the stitcher keeps it from then on. It counts events of event_type (NULL: any) whose properties contain filter, and their distinct users, by minutes, 5 minutes, hours and days. value: a JSON path into properties, such as ''$.amount'', of the number to sum; what is no number, nor a text that is one, is no value, and the event counts all the same. dimensions: up to 8 of ''event_type'', ''event_name'', ''source'' and JSON paths, by whose values all of that is told apart. keep_…: how long windows of each length are kept; older ones are computed from the events when they are asked for. Answers how many windows were made and how many events counted. A name that is taken: error 42710. metric() reads it, drop_metric() removes it.';
+COMMENT ON FUNCTION journey_stitch.drop_metric(text, text) IS 'Removes a metric of a project with all its windows. No metric of that name: error 42704.';
+COMMENT ON FUNCTION journey_stitch.metric_users_set(bigint[]) IS 'The set of users with the given numbers (users.id), as metric_windows.members stores it; NULLs are left out.';
+COMMENT ON FUNCTION journey_stitch.metric_users_union(bytea[]) IS 'The union of sets of users, as metric_windows.members stores them.';
+COMMENT ON FUNCTION journey_stitch.metric_users_count(bytea) IS 'How many users are in a set, as metric_windows.members stores it.';
 COMMENT ON FUNCTION journey_stitch.is_preloaded() IS 'Whether shared_preload_libraries holds journey_stitch, so that there are workers.';
 COMMENT ON FUNCTION journey_stitch.launcher_pid() IS 'The process id of the launcher of workers; NULL if it does not run.';
 COMMENT ON FUNCTION journey_stitch.has_graph() IS
@@ -94,6 +100,13 @@ SELECT pg_catalog.pg_extension_config_dump('journey_stitch.identity_log_id_seq',
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.users', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.activity', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.event_counts', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.timeline', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.metric_definitions', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.metric_definitions_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.metric_granularities', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.metric_combinations', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.metric_combinations_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('journey_stitch.metric_windows', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.project_stats', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.rejection_stats', '');
 SELECT pg_catalog.pg_extension_config_dump('journey_stitch.job_errors', '');

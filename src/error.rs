@@ -6,6 +6,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::analytics::members::MembersError;
+use crate::analytics::timeline::TimelineError;
 use crate::catalog::LIBRARY_VERSION;
 
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,10 @@ pub enum Error {
     InvalidArgument { argument: &'static str, problem: String, takes: &'static str },
     #[error("project \"{0}\" does not exist")]
     UnknownProject(String),
+    #[error("metric \"{0}\" exists already")]
+    MetricExists(String),
+    #[error("metric \"{0}\" does not exist")]
+    UnknownMetric(String),
     #[error("permission denied for project \"{project}\"")]
     ProjectDenied { project: String, privilege: &'static str, role: String },
     #[error("journey_stitch is not installed in this database")]
@@ -30,6 +35,8 @@ pub enum Error {
     NoGraph,
     #[error("a rollup row cannot be read: {0}")]
     DamagedRollup(#[from] MembersError),
+    #[error("a run of the timeline cannot be read: {0}")]
+    DamagedTimeline(#[from] TimelineError),
     #[error("{said} contradicts what was said before")]
     Contradiction { said: String, keys: String },
     #[error("{0}")]
@@ -48,13 +55,15 @@ impl Error {
             Error::NotEvents { .. } | Error::InvalidArgument { .. } | Error::UnknownProject(_) => {
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
             }
+            Error::MetricExists(_) => PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT,
+            Error::UnknownMetric(_) => PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
             Error::ProjectDenied { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::NotInstalled | Error::OtherVersion(_) | Error::NoGraph => {
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
             }
             Error::Contradiction { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::NullArgument { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            Error::DamagedRollup(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+            Error::DamagedRollup(_) | Error::DamagedTimeline(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
             Error::Cancelled(_) => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
             Error::Missing(_) | Error::Spi(_) | Error::Type(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
         }
@@ -69,6 +78,10 @@ impl Error {
             Error::UnknownProject(_) => {
                 Some("A project is made by its first call of ingest_events(events, project).".into())
             }
+            Error::MetricExists(_) => {
+                Some("drop_metric() removes it; a metric cannot be changed, only made anew.".into())
+            }
+            Error::UnknownMetric(_) => Some("The view journey_stitch.metrics shows what metrics there are.".into()),
             Error::ProjectDenied { project, privilege, role } => {
                 let name = |text: &str| text.replace('\'', "''");
                 Some(format!(
@@ -86,7 +99,7 @@ impl Error {
             Error::Contradiction { keys, .. } => {
                 Some(format!("journey_stitch.identity_words has it; journey_stitch.retract({keys}) takes it back."))
             }
-            Error::DamagedRollup(_) => {
+            Error::DamagedRollup(_) | Error::DamagedTimeline(_) => {
                 Some("verify() names the rollups that do not match the events.".into())
             }
             _ => None,

@@ -20,7 +20,10 @@ use crate::instant::to_unix_micros;
 use crate::sql::{self, Sql};
 use crate::stitch::batch;
 use crate::stitch::region::{Cause, Region, Seeds};
-use crate::{identity_log, identity_rules, rights};
+use crate::{identity_log, identity_rules, metrics, rights, users};
+
+const LEFT: &str =
+    concat!(include_str!("../sql/steps/users_candidates.sql"), include_str!("../sql/steps/forget_left.sql"));
 
 /// What becomes of the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +93,7 @@ impl Forgetting<'_> {
         let mut rollups = Rollups::default();
         sql::for_lookups(|| self.remove_activity(&mut rollups))?;
         for event in &self.person.stitched {
-            rollups.uncount(&event.event_type, event.occurred_at);
+            rollups.erase(&event.event_type, event.occurred_at, event.id);
         }
         let gone: HashSet<i64> = self.person.stitched.iter().map(|event| event.id).collect();
         self.recompute(gone, &mut rollups)?;
@@ -101,7 +104,16 @@ impl Forgetting<'_> {
         let args: [DatumWithOid; 2] = [self.project_id.into(), ids.into()];
         self.sql.run(include_str!("../sql/steps/forget_events.sql"), &args)?;
         self.sql.run(include_str!("../sql/steps/forget_counts.sql"), &[self.project_id.into()])?;
+        self.recompute_metrics()?;
         self.sweep()
+    }
+
+    /// Computes the windows of metrics anew that the person's events were in.
+    fn recompute_metrics(&self) -> Result<(), Error> {
+        let events = &self.person.stitched;
+        let affected: Vec<(&str, i64)> =
+            events.iter().map(|event| (event.event_type.as_str(), event.occurred_at)).collect();
+        metrics::recompute(self.sql, self.project_id, &affected)
     }
 
     /// Computes the journeys of the person's events anew, and writes the rollups.
@@ -112,9 +124,20 @@ impl Forgetting<'_> {
         sql::for_lookups(|| {
             let region = Region::read(self.sql, self.project_id, self.rules, seeds)?;
             let cause = Cause { rule: "forget", log: Some(self.log) };
-            region.apply(self.sql, self.graph, &cause, rollups)?;
+            let gone = region.apply(self.sql, self.graph, &cause, rollups)?.gone;
+            self.forget_trail(gone)?;
             std::mem::take(rollups).write(self.sql, self.project_id)
         })
+    }
+
+    /// Takes merges of journeys that are gone out of the trail, as far as no key's way leads through them: the latest
+    /// first, since one may be what leads to another.
+    fn forget_trail(&self, gone: Vec<i64>) -> Result<(), Error> {
+        let forget = include_str!("../sql/steps/forget_merges.sql");
+        while sql::for_joins(|| self.sql.run(forget, &[gone.as_slice().into()]))?.one::<i64>()? > Some(0) {
+            pgrx::check_for_interrupts!();
+        }
+        Ok(())
     }
 
     /// Journeys that a person's word about keys of the events has to do with: where such a key goes, the word
@@ -134,23 +157,20 @@ impl Forgetting<'_> {
     fn remove_activity(&self, rollups: &mut Rollups) -> Result<HashMap<String, i64>, Error> {
         let names: HashSet<&str> =
             self.person.stitched.iter().filter_map(|event| event.user_id.as_deref()).collect();
-        let users: HashMap<String, i64> =
-            crate::users::find(self.sql, self.project_id, names.iter().copied())?
-                .into_iter()
-                .filter_map(|(name, number)| Some((name.to_owned(), number?)))
-                .collect();
+        let users: HashMap<String, i64> = users::find(self.sql, self.project_id, names.iter().copied())?
+            .into_iter()
+            .filter_map(|(name, number)| Some((name.to_owned(), number?)))
+            .collect();
         for event in &self.person.stitched {
             if let Some(user) = event.user_id.as_deref().and_then(|name| users.get(name)) {
                 rollups.remove(Identity::User, *user, &event.event_type, event.occurred_at);
             }
         }
-        let (keys, values): (Vec<&str>, Vec<Option<String>>) = names
-            .iter()
-            .map(|name| (*name, self.rules.key("user_id", name).map(|value| value.into_owned())))
-            .unzip();
+        let names: Vec<&str> = names.into_iter().collect();
+        let keys = self.user_keys(&names);
         let gone: Vec<i64> = self.person.stitched.iter().map(|event| event.id).collect();
-        let args: [DatumWithOid; 4] = [self.project_id.into(), keys.into(), values.into(), gone.into()];
-        let left = sql::for_joins(|| self.sql.run(include_str!("../sql/steps/forget_left.sql"), &args))?;
+        let args: [DatumWithOid; 4] = [self.project_id.into(), names.into(), keys.into(), gone.into()];
+        let left = sql::for_joins(|| self.sql.run(LEFT, &args))?;
         for row in left {
             pgrx::check_for_interrupts!();
             let (name, at): (&str, i64) = (row.get(1)?, to_unix_micros(row.get(2)?));
@@ -159,6 +179,18 @@ impl Forgetting<'_> {
             }
         }
         Ok(users)
+    }
+
+    /// Computes the totals of users anew.
+    fn recount(&self, names: Vec<&str>) -> Result<(), Error> {
+        let keys = self.user_keys(&names);
+        sql::for_lookups(|| users::recount(self.sql, self.project_id, names, keys))
+    }
+
+    /// What user_ids are as keys; `None` for one that is blocked.
+    fn user_keys(&self, names: &[&str]) -> Vec<Option<String>> {
+        let key = |name: &&str| self.rules.key("user_id", name).map(|value| value.into_owned());
+        names.iter().map(key).collect()
     }
 
     /// What else names the person: dead letters, users and words without events, and the log.
@@ -177,6 +209,7 @@ impl Forgetting<'_> {
         self.sql.run("DELETE FROM journey_stitch.dead_letters WHERE id = ANY ($1)", &args)?;
         let names: HashSet<&str> = self.person.user_ids().collect();
         let names: Vec<&str> = names.into_iter().collect();
+        self.recount(names.clone())?;
         let args: [DatumWithOid; 2] = [self.project_id.into(), names.into()];
         sql::for_joins(|| self.sql.run(include_str!("../sql/steps/forget_users.sql"), &args)).map(drop)
     }

@@ -114,7 +114,7 @@ fn journey_of(
 }
 
 /// The journey that a text names, now or as it was at a time.
-fn find(
+pub fn find(
     sql: &Sql,
     project_id: i32,
     id: Option<&str>,

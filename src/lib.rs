@@ -5,8 +5,9 @@
 //!                                                           │ commit wakes the worker
 //! worker ─▶ stitch ─▶ identity, stitch::components (pure) ─▶ keys, journeys, merges
 //!                  ├▶ graph: Event, Correlation and Journey vertices with their edges
-//!                  └▶ analytics::rollups: sets of active members, counts of events
-//! get_journey() ◀─ the graph's tables        dau(), retention(), top_events() ◀─ analytics::active
+//!                  ├▶ analytics::rollups: sets of active members, counts of events, the timeline
+//!                  └▶ users: running totals        metrics: windows
+//! get_journey() ◀─ the graph's tables        dau(), retention(), funnel(), … ◀─ analytics::reader
 //! ```
 //!
 //! Every function of the SQL surface goes through `rights`, which finds out whether its caller may do that to
@@ -20,6 +21,7 @@
 pub mod analytics;
 pub mod event;
 pub mod identity;
+pub mod metrics;
 pub mod queue;
 pub mod stitch;
 pub mod worker;
@@ -64,7 +66,8 @@ use pgrx::prelude::*;
 extension_sql_file!("../sql/10_tables.sql", name = "tables", bootstrap);
 extension_sql_file!("../sql/15_identity.sql", name = "identity", requires = ["tables"]);
 extension_sql_file!("../sql/20_rollups.sql", name = "rollups", requires = ["identity"]);
-extension_sql_file!("../sql/30_storage.sql", name = "storage", requires = ["rollups"]);
+extension_sql_file!("../sql/25_metrics.sql", name = "metrics", requires = ["rollups"]);
+extension_sql_file!("../sql/30_storage.sql", name = "storage", requires = ["metrics"]);
 extension_sql_file!("../sql/40_graph.sql", name = "graph", requires = ["storage"]);
 extension_sql_file!("../sql/45_rebuild.sql", name = "rebuild", requires = ["graph"]);
 extension_sql_file!("../sql/46_graph_check.sql", name = "graph_check", requires = ["rebuild"]);
@@ -78,10 +81,33 @@ extension_sql_file!("../sql/54_journey_graph.sql", name = "journey_graph", requi
 extension_sql_file!("../sql/55_events.sql", name = "events", requires = ["journey_graph"]);
 extension_sql_file!("../sql/56_identity.sql", name = "identity_surface", requires = ["events"]);
 extension_sql_file!(
+    "../sql/57_analytics.sql",
+    name = "analytics",
+    requires = [
+        "identity_surface",
+        analytics::functions::active_users::daily_active,
+        analytics::functions::active_users::lifecycle,
+        analytics::functions::active_users::mau,
+        analytics::functions::active_users::stickiness,
+        analytics::functions::active_users::wau,
+        analytics::functions::breakdown::dau_by,
+        analytics::functions::breakdown::top_events_by,
+        analytics::functions::funnel::funnel,
+        analytics::functions::funnel::funnel_by,
+        analytics::functions::paths::paths,
+        analytics::functions::pictures::dau_svg,
+        analytics::functions::pictures::retention_svg,
+        analytics::functions::retention::retention_of_cohort,
+        analytics::functions::retention::retention_matrix,
+        analytics::functions::sessions::sessions,
+        analytics::functions::top_events::top_event_types,
+    ]
+);
+extension_sql_file!("../sql/58_aggregates.sql", name = "aggregates", requires = ["analytics"]);
+extension_sql_file!(
     "../sql/60_monitoring.sql",
     name = "monitoring",
-    requires =
-        ["identity_surface", monitoring::launcher_pid, monitoring::worker_slots, progress::progress_slots]
+    requires = ["aggregates", monitoring::launcher_pid, monitoring::worker_slots, progress::progress_slots]
 );
 extension_sql_file!("../sql/65_health.sql", name = "health", requires = ["monitoring"]);
 extension_sql_file!(
@@ -89,10 +115,8 @@ extension_sql_file!(
     name = "rights",
     requires = [
         "health",
-        analytics::dau,
-        analytics::retention,
-        analytics::top_events::top_events,
         analytics::rollups::members_ids,
+        analytics::rollups::timeline_events,
         dead_letters::retry_dead_letters,
         ingest::ingest_events,
         forget::forget,
@@ -103,6 +127,8 @@ extension_sql_file!(
         journey::find_journey,
         journey::journey_graph,
         journey::journey_of,
+        metrics::define::create_metric,
+        metrics::define::drop_metric,
         monitoring::is_preloaded,
         monitoring::library_version,
         restitch::restitch,

@@ -106,24 +106,60 @@ impl Sql {
     pub fn each(
         &self,
         query: &str,
-        mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
+        args: &[DatumWithOid<'_>],
+        visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        const ROWS_AT_ONCE: std::ffi::c_long = 5_000;
         let query = CString::new(query).map_err(|_| Error::Missing("query without NUL"))?;
-        // SAFETY: a cursor without arguments; each part of its rows is freed before the next is fetched.
+        let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
+        let (mut values, nulls) = datums(args);
+        // SAFETY: three arrays of one length.
         unsafe {
-            let (none, nothing) = (std::ptr::null_mut(), std::ptr::null_mut());
             let name = std::ptr::null();
             let cursor = pg_sys::SPI_cursor_open_with_args(
                 name,
                 query.as_ptr(),
-                0,
-                none,
-                nothing,
-                std::ptr::null(),
+                args.len() as i32,
+                types.as_mut_ptr(),
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
                 self.read_only,
                 0,
             );
+            self.fetch(cursor, visit)
+        }
+    }
+
+    /// The same with a plan that is kept for the session. Faster than [`Sql::prepared`] for megabytes of rows: few of
+    /// them are in memory at once, in the processor's caches. (For less, opening the cursor costs more than that.)
+    pub fn each_prepared(
+        &self,
+        statement: &'static str,
+        args: &[DatumWithOid<'_>],
+        visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (mut values, nulls) = datums(args);
+        // SAFETY: as in prepared().
+        unsafe {
+            let plan = kept_plan(statement, args)?;
+            let name = std::ptr::null();
+            let cursor =
+                pg_sys::SPI_cursor_open(name, plan, values.as_mut_ptr(), nulls.as_ptr(), self.read_only);
+            self.fetch(cursor, visit)
+        }
+    }
+
+    /// Hands each row of a cursor to `visit`.
+    ///
+    /// # Safety
+    /// The cursor was just opened.
+    unsafe fn fetch(
+        &self,
+        cursor: pg_sys::Portal,
+        mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        const ROWS_AT_ONCE: std::ffi::c_long = 100;
+        // SAFETY: as said; each part of the cursor's rows is freed before the next is fetched.
+        unsafe {
             loop {
                 pg_sys::SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
                 let table = pg_sys::SPI_tuptable;

@@ -23,13 +23,14 @@ use pgrx::prelude::*;
 use self::region::{Region, Seeds};
 use self::steps::Steps;
 use self::write::Writer;
-use crate::analytics::rollups::{Identity, Rollups};
+use crate::analytics::rollups::Rollups;
+use crate::analytics::timeline::Entry;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::queue::{self, Claim, Done};
 use crate::sql::{self, Sql};
 use crate::subtransaction::{self, Failure};
-use crate::{config, identity_rules, project, rights, users};
+use crate::{config, identity_rules, metrics, project, rights, users};
 
 /// How one step of a project ended.
 pub enum Step {
@@ -211,18 +212,17 @@ fn stitch_events(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -
     writer.write_contest(&keys, &journeys)?;
 
     steps.enter("users");
-    let user_ids = events.iter().filter_map(|event| event.user_id.as_deref());
-    let users = users::find_or_create(sql, project_id, user_ids)?;
+    let users = users::record(sql, project_id, &events)?;
     for (event, component) in events.iter().zip(&batch.plan.component_of_event) {
-        let journey = journeys[*component as usize];
-        rollups.count(&event.event_type, event.occurred_at);
-        rollups.add(Identity::Journey, journey, &event.event_type, event.occurred_at);
-        if let Some(user) = event.user_id.as_deref().and_then(|user_id| users.get(user_id)) {
-            rollups.add(Identity::User, *user, &event.event_type, event.occurred_at);
-        }
+        let user = event.user_id.as_deref().and_then(|user_id| users.get(user_id)).copied();
+        let (id, at, journey) = (event.id, event.occurred_at, journeys[*component as usize]);
+        rollups.record(&event.event_type, Entry { id, at, user, journey });
     }
     steps.enter("rollups");
     rollups.write(sql, project_id)?;
+    steps.enter("metrics");
+    let user_of = |event: &batch::QueuedEvent| users.get(event.user_id.as_deref()?).copied();
+    metrics::add(sql, project_id, &claim.rows, events.iter().map(|event| (event.id, user_of(event))))?;
     let (mut more_created, mut more_absorbed) = (0, 0);
     if !batch.contest.late.is_empty() {
         let mut rollups = Rollups::default();

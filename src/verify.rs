@@ -18,6 +18,7 @@ const TABLES: &[(&str, &str)] = &[
     ("events_in_ledger", include_str!("../sql/steps/verify/events_in_ledger.sql")),
     ("queue_counts", include_str!("../sql/steps/verify/queue_counts.sql")),
     ("users", include_str!("../sql/steps/verify/users.sql")),
+    ("user_totals", include_str!("../sql/steps/verify/user_totals.sql")),
     ("keys", include_str!("../sql/steps/verify/keys.sql")),
     ("key_journeys", include_str!("../sql/steps/verify/key_journeys.sql")),
     ("key_history", include_str!("../sql/steps/verify/key_history.sql")),
@@ -26,6 +27,8 @@ const TABLES: &[(&str, &str)] = &[
     ("event_counts", include_str!("../sql/steps/verify/event_counts.sql")),
     ("activity_users", include_str!("../sql/steps/verify/activity_users.sql")),
     ("activity_journeys", include_str!("../sql/steps/verify/activity_journeys.sql")),
+    ("metrics", crate::metrics::VERIFY),
+    ("timeline", include_str!("../sql/steps/verify/timeline.sql")),
     ("graph_labels", include_str!("../sql/steps/verify/graph_labels.sql")),
 ];
 const GRAPH: &[(&str, &str)] = &[

@@ -267,7 +267,7 @@ impl<'a> Speech<'a> {
         let mut rollups = Rollups::default();
         let cause = Cause { rule: action, log: Some(log) };
         let new_ids = sql::for_lookups(|| {
-            let new_ids = region.apply(self.sql, &self.graph, &cause, &mut rollups)?;
+            let new_ids = region.apply(self.sql, &self.graph, &cause, &mut rollups)?.new;
             rollups.write(self.sql, self.project_id)?;
             Ok::<_, Error>(new_ids)
         })?;

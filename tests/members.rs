@@ -1,7 +1,8 @@
 //! Sets of members, held against BTreeSet, and their bytes, held against the format.
 
 use journey_stitch::analytics::members::{
-    CHUNK_BITS, MemberSet, MembersError, chunk_of, count, decode, difference, encode, union,
+    Accumulator, CHUNK_BITS, MemberSet, MembersError, chunk_of, count, decode, difference, encode,
+    trailing_counts, union,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -209,6 +210,11 @@ fn members_of_chunks() -> impl Strategy<Value = BTreeSet<i64>> {
     })
 }
 
+/// A few members of two chunks, for what is proved without large sets.
+fn few() -> impl Strategy<Value = BTreeSet<i64>> {
+    btree_set((0..2i64, 0..60i64).prop_map(|(chunk, low)| (chunk << 16) + low), 0..40)
+}
+
 fn set_of(ids: &BTreeSet<i64>) -> MemberSet {
     ids.iter().copied().collect()
 }
@@ -343,6 +349,42 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
+    fn an_accumulator_is_the_union_of_what_was_added(
+        rows in vec((members(), 0..3i64), 0..3),
+        ones in vec(id(), 0..20),
+    ) {
+        let (mut fast, mut set) = (Accumulator::default(), MemberSet::new());
+        for (members, chunk) in &rows {
+            let bytes = row(members.iter().map(|low| (chunk << 16) | low));
+            fast.add_row(*chunk, &bytes).unwrap();
+            set.add_row(*chunk, &bytes).unwrap();
+        }
+        for id in ones {
+            fast.insert(id);
+            set.insert(id);
+        }
+        prop_assert_eq!((fast.len(), fast.is_empty()), (set.len(), set.is_empty()));
+        prop_assert_eq!(fast.into_set(), set);
+    }
+
+    #[test]
+    fn trailing_counts_are_those_of_the_unions(sets in vec(few(), 0..12), width in 0..6usize) {
+        let all: Vec<MemberSet> = sets.iter().map(set_of).collect();
+        let expected: Vec<u64> = match width {
+            0 => Vec::new(),
+            width => sets.windows(width).map(|run| run.iter().flatten().collect::<BTreeSet<_>>().len() as u64).collect(),
+        };
+        prop_assert_eq!(trailing_counts(&all, width), expected);
+    }
+
+    #[test]
+    fn subtracting_leaves_the_others(a in few(), b in few()) {
+        let mut left = set_of(&a);
+        left.subtract(&set_of(&b));
+        prop_assert_eq!(left, set_of(&a.difference(&b).copied().collect()));
+    }
+
+    #[test]
     fn forged_bytes_are_an_error_or_a_set(bytes in forged(), other in forged(), chunk in 0..3i64) {
         let (decoded, greatest) = greatest_allocation(|| decode(chunk, &bytes));
         prop_assert!(greatest <= 16_384.max(2 * bytes.len()), "{} bytes for {}", greatest, bytes.len());
@@ -356,5 +398,6 @@ proptest! {
             prop_assert_eq!(ids(chunk, &row(members.iter().copied())), members);
         }
         let _ = (union(&bytes, &other), difference(&bytes, &other), MemberSet::new().add_row(chunk, &bytes));
+        let _ = Accumulator::default().add_row(chunk, &bytes);
     }
 }

@@ -159,6 +159,7 @@ layer_demo() {
     step grep -E '^20/20 journeys' "$RESULTS/demo.log"
     step grep -E '^0 violations of [1-9][0-9]* invariants' "$RESULTS/demo.log"
     step grep -E 'stitching +[0-9]+ events/s' "$RESULTS/demo.log"
+    step tests/demo/pictures.sh --check
 }
 
 layer lint 'formatting, and clippy with warnings as errors'

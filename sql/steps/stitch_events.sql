@@ -1,5 +1,7 @@
 -- The events of queue rows $1, in the order in which they are stitched
-SELECT e.id, e.occurred_at, e.event_id, e.event_type, e.user_id, e.session_id, e.identifiers
+SELECT e.id, e.occurred_at, e.event_id, e.event_type, e.user_id, e.session_id, e.identifiers,
+       CASE WHEN e.event_type = 'purchase' THEN journey_stitch.json_number(e.properties -> 'amount') END,
+       journey_stitch.json_number(e.properties -> 'duration')
 FROM journey_stitch.pending q
 CROSS JOIN unnest(q.event_ranges) AS r (ids)
 CROSS JOIN LATERAL (

@@ -13,8 +13,15 @@
 //!
 //! Ids are 0 or greater wherever they come from; nothing here depends on it.
 
-use roaring::RoaringBitmap;
+mod accumulator;
+mod header;
+
 use std::collections::BTreeMap;
+
+use roaring::RoaringBitmap;
+
+pub use self::accumulator::Accumulator;
+use self::header::Header;
 
 /// How many of an id's low bits tell the members of a chunk apart.
 pub const CHUNK_BITS: u32 = 16;
@@ -145,6 +152,18 @@ impl MemberSet {
         }
     }
 
+    /// Takes all members of another set out.
+    pub fn subtract(&mut self, other: &MemberSet) {
+        for (chunk, members) in &other.chunks {
+            if let Some(mine) = self.chunks.get_mut(chunk) {
+                *mine -= members;
+                if mine.is_empty() {
+                    self.chunks.remove(chunk);
+                }
+            }
+        }
+    }
+
     /// How many members this set and the other have in common; neither is copied.
     pub fn intersection_len(&self, other: &MemberSet) -> u64 {
         let (few, many) = if self.chunks.len() <= other.chunks.len() { (self, other) } else { (other, self) };
@@ -189,6 +208,37 @@ impl FromIterator<i64> for MemberSet {
         set.extend(ids);
         set
     }
+}
+
+/// How many members each run of `width` consecutive sets has together: of the sets 0 to width − 1, 1 to width,
+/// and so on. None if there are fewer sets than that, or `width` is 0.
+///
+/// By van Herk and Gil and Werman, with three unions a set whatever the width: each run is the tail of one block
+/// of `width` sets and the head of the next.
+pub fn trailing_counts(sets: &[MemberSet], width: usize) -> Vec<u64> {
+    if width == 0 || sets.len() < width {
+        return Vec::new();
+    }
+    let mut tails = sets.to_vec();
+    for n in (0..sets.len() - 1).rev() {
+        if (n + 1) % width != 0 {
+            let (before, after) = tails.split_at_mut(n + 1);
+            before[n].union_with(&after[0]);
+        }
+    }
+    let mut head = MemberSet::new();
+    let mut counts = Vec::with_capacity(sets.len() - width + 1);
+    for (last, set) in sets.iter().enumerate() {
+        if last % width == 0 {
+            head = MemberSet::new();
+        }
+        head.union_with(set);
+        if last + 1 >= width {
+            let tail = &tails[last + 1 - width];
+            counts.push(tail.len() + head.len() - tail.intersection_len(&head));
+        }
+    }
+    counts
 }
 
 /// The part of an id that is stored in the bytes of its row.
@@ -242,55 +292,4 @@ fn read(bytes: &[u8]) -> Result<(Option<Header>, RoaringBitmap), MembersError> {
     }
     members.remove_run_compression();
     Ok((header, members))
-}
-
-/// What the first bytes of a row that is not empty say.
-struct Header {
-    /// The bits 16 to 31 of the members' ids.
-    container: u16,
-    /// How many members there are.
-    members: u64,
-}
-
-impl Header {
-    /// Up to so many bytes members are listed one by one; more of them are stored as a bitmap this long.
-    const BITMAP_BYTES: u64 = 8192;
-
-    /// Reads the header of a row; None if the row is the empty set. The bytes are exactly as many as the
-    /// header promises, and the header is of one container only: so decoding them takes little memory,
-    /// whoever wrote them. (Of a set of any number of containers, 14 bytes can hold 65,536 members.)
-    fn read(bytes: &[u8]) -> Result<Option<Header>, MembersError> {
-        let undecodable = |reason: &str| MembersError::Undecodable(reason.to_owned());
-        // The format's two cookies: without run containers, and with them.
-        let (is_runs, rest) = match bytes {
-            [0x3a, 0x30, 0, 0, 0, 0, 0, 0] => return Ok(None),
-            [0x3a, 0x30, 0, 0, 0, 0, 0, 0, ..] => return Err(undecodable("more bytes than announced")),
-            // Then the number of containers.
-            [0x3a, 0x30, 0, 0, 1, 0, 0, 0, rest @ ..] => (false, rest),
-            [0x3a, 0x30, 0, 0, _, _, _, _, ..] => return Err(MembersError::SeveralChunks),
-            // The number of containers less one, then a bit for each: is it of runs?
-            [0x3b, 0x30, 0, 0, runs, rest @ ..] => (runs & 1 == 1, rest),
-            [0x3a, 0x30, 0, 0, ..] | [0x3b, 0x30, 0, 0] => return Err(undecodable("cut off")),
-            [0x3b, 0x30, _, _, ..] => return Err(MembersError::SeveralChunks),
-            _ => return Err(undecodable("no roaring bitmap")),
-        };
-        let [key_low, key_high, members_low, members_high, rest @ ..] = rest else {
-            return Err(undecodable("cut off"));
-        };
-        let container = u16::from_le_bytes([*key_low, *key_high]);
-        let members = u64::from(u16::from_le_bytes([*members_low, *members_high])) + 1;
-        let length = match rest {
-            [low, high, ..] if is_runs => 2 + 4 * u64::from(u16::from_le_bytes([*low, *high])),
-            _ if is_runs => return Err(undecodable("cut off")),
-            _ => {
-                let members_length = (2 * members).min(Self::BITMAP_BYTES);
-                // Containers without the format's run flags are preceded by their offset.
-                if bytes[0] == 0x3a { 4 + members_length } else { members_length }
-            }
-        };
-        if rest.len() as u64 != length {
-            return Err(undecodable("more or fewer bytes than announced"));
-        }
-        Ok(Some(Header { container, members }))
-    }
 }

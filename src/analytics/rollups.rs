@@ -1,5 +1,7 @@
-//! Rollups, the writing side: collects what a batch adds to and takes from the sets of active members
-//! and the counts of events, and writes it with one statement a table.
+//! Rollups, the writing side: collects what a batch adds to and takes from the sets of active members, the
+//! counts of events and the timeline, and writes it with few statements a table.
+
+mod runs;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,10 +10,12 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::calendar::Grain;
+use self::runs::{Change, Runs};
+use super::calendar::day_floor;
 use super::members;
+use super::timeline::{self, Entry};
 use crate::error::Error;
-use crate::instant::from_unix_micros;
+use crate::instant::{from_unix_micros, to_unix_micros};
 use crate::sql::Sql;
 
 /// Whose activity is counted.
@@ -31,24 +35,13 @@ impl Identity {
     }
 }
 
-/// As it stands in rollup rows.
-pub fn grain_code(grain: Grain) -> &'static str {
-    match grain {
-        Grain::Day => "d",
-        Grain::HalfHour => "h",
-    }
-}
-
 /// The event type of rollup rows for all types together.
 pub const ANY_TYPE: &str = "";
-
-const GRAINS: [Grain; 2] = [Grain::Day, Grain::HalfHour];
 
 /// One row of `activity`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Cell {
     identity: Identity,
-    grain: Grain,
     event_type: u32,
     starts_at: i64,
     chunk: i64,
@@ -56,13 +49,17 @@ struct Cell {
 
 type Cells = HashMap<Cell, Vec<i64>>;
 
+/// An event type, by number, on a UTC day, by its start.
+type TypeDay = (u32, i64);
+
 /// What a batch changes in the rollups.
 pub struct Rollups {
     /// Event types by number; number 0 is all types together.
     types: HashMap<String, u32>,
     added: Cells,
     removed: Cells,
-    counts: HashMap<(Grain, u32, i64), i64>,
+    counts: HashMap<TypeDay, i64>,
+    runs: Runs,
 }
 
 impl Default for Rollups {
@@ -72,46 +69,65 @@ impl Default for Rollups {
             added: Cells::new(),
             removed: Cells::new(),
             counts: HashMap::new(),
+            runs: Runs::default(),
         }
     }
 }
 
 impl Rollups {
+    /// A new event.
+    pub fn record(&mut self, event_type: &str, entry: Entry) {
+        let of_day = self.type_day(event_type, entry.at);
+        *self.counts.entry(of_day).or_default() += 1;
+        put(&mut self.added, Identity::Journey, entry.journey, of_day);
+        if let Some(user) = entry.user {
+            put(&mut self.added, Identity::User, user, of_day);
+        }
+        self.runs.add(of_day, entry);
+    }
+
+    /// An event that is no more. Its user and journey are taken out by [`Rollups::remove`].
+    pub fn erase(&mut self, event_type: &str, at: i64, id: i64) {
+        let of_day = self.type_day(event_type, at);
+        *self.counts.entry(of_day).or_default() -= 1;
+        self.runs.change(of_day, id, Change::Erase);
+    }
+
+    /// An event is of that journey; that the journeys' sets change is said by [`Rollups::add`] and
+    /// [`Rollups::remove`].
+    pub fn set_journey(&mut self, event_type: &str, at: i64, id: i64, journey: i64) {
+        let of_day = self.type_day(event_type, at);
+        self.runs.change(of_day, id, Change::Journey(journey));
+    }
+
+    /// The same of a user.
+    pub fn set_user(&mut self, event_type: &str, at: i64, id: i64, user: Option<i64>) {
+        let of_day = self.type_day(event_type, at);
+        self.runs.change(of_day, id, Change::User(user));
+    }
+
     /// A member was active at a time (microseconds since the Unix epoch) with an event of a type.
     pub fn add(&mut self, identity: Identity, member: i64, event_type: &str, at: i64) {
-        let number = self.type_number(event_type);
-        put(&mut self.added, identity, member, number, at);
+        let of_day = self.type_day(event_type, at);
+        put(&mut self.added, identity, member, of_day);
     }
 
     /// The member's activity now is another's. Removals come before additions when they are written.
     pub fn remove(&mut self, identity: Identity, member: i64, event_type: &str, at: i64) {
-        let number = self.type_number(event_type);
-        put(&mut self.removed, identity, member, number, at);
+        let of_day = self.type_day(event_type, at);
+        put(&mut self.removed, identity, member, of_day);
     }
 
-    /// One more event.
-    pub fn count(&mut self, event_type: &str, at: i64) {
-        let number = self.type_number(event_type);
-        for grain in GRAINS {
-            *self.counts.entry((grain, number, grain.floor(at))).or_default() += 1;
-        }
-    }
-
-    /// One event less.
-    pub fn uncount(&mut self, event_type: &str, at: i64) {
-        let number = self.type_number(event_type);
-        for grain in GRAINS {
-            *self.counts.entry((grain, number, grain.floor(at))).or_default() -= 1;
-        }
-    }
-
-    fn type_number(&mut self, event_type: &str) -> u32 {
-        if let Some(number) = self.types.get(event_type) {
-            return *number;
-        }
-        let number = self.types.len() as u32;
-        self.types.insert(event_type.to_owned(), number);
-        number
+    fn type_day(&mut self, event_type: &str, at: i64) -> TypeDay {
+        let number = match self.types.get(event_type) {
+            Some(number) => *number,
+            None => {
+                let number = self.types.len() as u32;
+                self.types.insert(event_type.to_owned(), number);
+                number
+            }
+        };
+        (number, day_floor(at))
     }
 
     /// Writes the changes to a project's rollups.
@@ -124,18 +140,16 @@ impl Rollups {
         write_cells(sql, project_id, remove, self.removed, &names)?;
         let add = include_str!("../../sql/steps/activity_add.sql");
         write_cells(sql, project_id, add, self.added, &names)?;
-        write_counts(sql, project_id, self.counts, &names)
+        write_counts(sql, project_id, self.counts, &names)?;
+        self.runs.write(sql, project_id, &names)
     }
 }
 
-fn put(cells: &mut Cells, identity: Identity, member: i64, event_type: u32, at: i64) {
-    for grain in GRAINS {
-        let starts_at = grain.floor(at);
-        let chunk = members::chunk_of(member);
-        for event_type in [0, event_type] {
-            let cell = Cell { identity, grain, event_type, starts_at, chunk };
-            cells.entry(cell).or_default().push(member);
-        }
+fn put(cells: &mut Cells, identity: Identity, member: i64, (event_type, starts_at): TypeDay) {
+    let chunk = members::chunk_of(member);
+    for event_type in [0, event_type] {
+        let cell = Cell { identity, event_type, starts_at, chunk };
+        cells.entry(cell).or_default().push(member);
     }
 }
 
@@ -155,12 +169,9 @@ fn write_cells(
         .iter()
         .map(|(_, ids)| members::encode(ids.iter().copied()))
         .collect::<Result<Vec<Vec<u8>>, _>>()?;
-    let column =
-        |text: fn(&Cell) -> &'static str| cells.iter().map(|(cell, _)| text(cell)).collect::<Vec<_>>();
-    let args: [DatumWithOid; 7] = [
+    let args: [DatumWithOid; 6] = [
         project_id.into(),
-        column(|cell| cell.identity.code()).into(),
-        column(|cell| grain_code(cell.grain)).into(),
+        cells.iter().map(|(cell, _)| cell.identity.code()).collect::<Vec<_>>().into(),
         cells.iter().map(|(cell, _)| names[cell.event_type as usize]).collect::<Vec<_>>().into(),
         starts(cells.iter().map(|(cell, _)| cell.starts_at))?.into(),
         cells.iter().map(|(cell, _)| cell.chunk).collect::<Vec<i64>>().into(),
@@ -173,18 +184,17 @@ fn write_cells(
 fn write_counts(
     sql: &Sql,
     project_id: i32,
-    counts: HashMap<(Grain, u32, i64), i64>,
+    counts: HashMap<TypeDay, i64>,
     names: &[&str],
 ) -> Result<(), Error> {
     if counts.is_empty() {
         return Ok(());
     }
     let counts = sorted(counts);
-    let args: [DatumWithOid; 5] = [
+    let args: [DatumWithOid; 4] = [
         project_id.into(),
-        counts.iter().map(|((grain, _, _), _)| grain_code(*grain)).collect::<Vec<_>>().into(),
-        counts.iter().map(|((_, event_type, _), _)| names[*event_type as usize]).collect::<Vec<_>>().into(),
-        starts(counts.iter().map(|((_, _, starts_at), _)| *starts_at))?.into(),
+        counts.iter().map(|((event_type, _), _)| names[*event_type as usize]).collect::<Vec<_>>().into(),
+        starts(counts.iter().map(|((_, starts_at), _)| *starts_at))?.into(),
         counts.iter().map(|(_, events)| *events).collect::<Vec<i64>>().into(),
     ];
     sql.run(include_str!("../../sql/steps/event_counts_add.sql"), &args)?;
@@ -221,4 +231,46 @@ fn members_ids(chunk: i64, members: &[u8]) -> SetOfIterator<'static, Option<i64>
         Ok(ids) => SetOfIterator::new(ids.map(Some)),
         Err(_) => SetOfIterator::once(None),
     }
+}
+
+/// The events of a run of the timeline. A run that cannot be read is an error.
+#[pg_extern(immutable, parallel_safe, strict)]
+#[allow(clippy::type_complexity)] // the shape is what pgrx reads the declaration from
+fn timeline_events(
+    run: &[u8],
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(id, i64),
+            name!(occurred_at, TimestampWithTimeZone),
+            name!(user_number, Option<i64>),
+            name!(journey_number, i64),
+        ),
+    >,
+    ErrorReport,
+> {
+    let entries = timeline::decode(run).map_err(Error::from)?;
+    let rows = entries
+        .into_iter()
+        .map(|entry| Ok((entry.id, from_unix_micros(entry.at)?, entry.user, entry.journey)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    Ok(TableIterator::new(rows))
+}
+
+/// The run of events whose ids ascend, as arrays of equal length.
+#[pg_extern(immutable, parallel_safe, strict)]
+fn timeline_run(
+    ids: Vec<i64>,
+    occurred_at: Vec<TimestampWithTimeZone>,
+    user_numbers: Vec<Option<i64>>,
+    journey_numbers: Vec<i64>,
+) -> Result<Vec<u8>, ErrorReport> {
+    let entries: Vec<Entry> = ids
+        .into_iter()
+        .zip(occurred_at)
+        .zip(user_numbers.into_iter().zip(journey_numbers))
+        .map(|((id, at), (user, journey))| Entry { id, at: to_unix_micros(at), user, journey })
+        .collect();
+    Ok(timeline::encode(&entries).map_err(Error::from)?)
 }

@@ -40,13 +40,17 @@ impl Forgetting<'_> {
         let numbers =
             sql::for_lookups(|| users::find_or_create(self.sql, self.project_id, names.iter().copied()))?;
         for (event, anonymous) in person.stitched.iter().zip(stitched) {
-            if let Some(user) = anonymous.user_id.as_deref().and_then(|name| numbers.get(name)) {
-                rollups.add(Identity::User, *user, &event.event_type, event.occurred_at);
+            let user = anonymous.user_id.as_deref().and_then(|name| numbers.get(name)).copied();
+            if let Some(user) = user {
+                rollups.add(Identity::User, user, &event.event_type, event.occurred_at);
             }
+            rollups.set_user(&event.event_type, event.occurred_at, event.id, user);
         }
         self.recompute(HashSet::new(), &mut rollups)?;
         let ids: Vec<i64> = person.stitched.iter().map(|event| event.id).collect();
         self.graph.rewrite_events(self.sql, ids)?;
+        self.recount(names.into_iter().collect())?;
+        self.recompute_metrics()?;
         self.sweep()
     }
 

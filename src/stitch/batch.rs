@@ -29,6 +29,10 @@ pub struct QueuedEvent {
     pub session_id: Option<String>,
     /// Identifiers beside user_id and session_id, as kind:value.
     pub others: Vec<String>,
+    /// What a purchase cost, where [`read_events`] has read it.
+    pub amount: Option<AnyNumeric>,
+    /// The same for a duration.
+    pub duration: Option<AnyNumeric>,
 }
 
 /// The events of queue rows, in the order in which they are stitched: of time, then of event_id.
@@ -38,7 +42,8 @@ pub fn read_events(sql: &Sql, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Er
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         pgrx::check_for_interrupts!();
-        events.push(QueuedEvent::of_row(&row)?);
+        let (amount, duration) = (row.nullable(8)?, row.nullable(9)?);
+        events.push(QueuedEvent { amount, duration, ..QueuedEvent::of_row(&row)? });
     }
     Ok(events)
 }
@@ -169,6 +174,8 @@ impl QueuedEvent {
             user_id: row.nullable(5)?,
             session_id: row.nullable(6)?,
             others: identifier_texts(row.nullable::<Jsonb>(7)?),
+            amount: None,
+            duration: None,
         })
     }
 

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use crate::progress::Progress;
 
 /// How many steps a batch has.
-const STEPS: i32 = 9;
+const STEPS: i32 = 10;
 
 /// The steps of one batch.
 pub struct Steps {

@@ -47,7 +47,7 @@ struct Violations {
 /// Compares; answers invariants with their violations.
 pub fn compare(sql: &Sql) -> Result<Vec<(&'static str, i64)>, Error> {
     let mut keys = Keys::new();
-    sql.each(include_str!("../../sql/steps/verify/membership_keys.sql"), |row| {
+    sql.each(include_str!("../../sql/steps/verify/membership_keys.sql"), &[], |row| {
         let known = Known {
             id: row.get(4)?,
             journey: row.nullable(5)?,
@@ -58,18 +58,18 @@ pub fn compare(sql: &Sql) -> Result<Vec<(&'static str, i64)>, Error> {
         Ok(())
     })?;
     let mut refusals = Refusals::new();
-    sql.each(include_str!("../../sql/steps/verify/membership_conflicts.sql"), |row| {
+    sql.each(include_str!("../../sql/steps/verify/membership_conflicts.sql"), &[], |row| {
         refusals.insert((row.get(1)?, row.get(2)?), row.get(3)?);
         Ok(())
     })?;
     let mut kinds = KindCounts::new();
-    sql.each(include_str!("../../sql/steps/verify/membership_journeys.sql"), |row| {
+    sql.each(include_str!("../../sql/steps/verify/membership_journeys.sql"), &[], |row| {
         kinds.insert((row.get(1)?, row.get(2)?), row.nullable::<Jsonb>(3)?.map(batch::kind_counts));
         Ok(())
     })?;
     let mut violations = Violations::default();
     let mut project: Option<Project> = None;
-    sql.each(include_str!("../../sql/steps/verify/membership.sql"), |row| {
+    sql.each(include_str!("../../sql/steps/verify/membership.sql"), &[], |row| {
         let id = row.get(8)?;
         if project.as_ref().is_none_or(|project| project.id != id) {
             if let Some(done) = project.take() {

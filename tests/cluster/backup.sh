@@ -16,8 +16,10 @@ in_journeys="SELECT sum(event_count) FROM journey_stitch.journeys WHERE merged_i
 # events PREFIX FIRST LAST: an expression for an array of events; every 50th ties two users together.
 events() {
     printf "(SELECT jsonb_agg(jsonb_build_object(
-        'event_id', '%s' || n, 'type', 't' || n %% 4, 'ts', timestamptz '2024-05-01 00:00Z' + n * interval '1 min',
-        'user_id', 'u' || n %% 197, 'session_id', 's' || n / 591 || '-' || n %% 197, 'page', repeat('p', n %% 7),
+        'event_id', '%s' || n, 'type', CASE WHEN n %% 9 = 0 THEN 'purchase' ELSE 't' || n %% 4 END,
+        'ts', timestamptz '2024-05-01 00:00Z' + n * interval '1 min',
+        'user_id', 'u' || n %% 197, 'session_id', 's' || n / 591 || '-' || n %% 197,
+        'properties', jsonb_build_object('page', repeat('p', n %% 7), 'amount', n * 0.1, 'duration', n),
         'correlations', CASE WHEN n %% 50 = 0 THEN jsonb_build_object('user_id', 'u' || n %% 89) ELSE '{}' END))
         FROM generate_series(%d, %d) AS n)" "$1" "$2" "$3"
 }
@@ -62,6 +64,39 @@ WHERE e.id % 20 = 0;
 SELECT 'dau', count(*), sum(hashtextextended(d::text, 0)::numeric)
 FROM journey_stitch.projects p
 CROSS JOIN LATERAL journey_stitch.dau('2024-05-01', '2024-06-30', p.name, identity => 'journey') AS d;
+SELECT a.name, count(*), sum(hashtextextended(a.answer, 0)::numeric)
+FROM journey_stitch.projects p CROSS JOIN (VALUES ('user'), ('journey')) AS i (identity)
+CROSS JOIN LATERAL (
+    SELECT 'mau', a::text
+    FROM journey_stitch.mau('2024-05-01', '2024-06-30', 'trailing', p.name, 'Asia/Kolkata', identity) AS a
+    UNION ALL
+    SELECT 'lifecycle', a::text
+    FROM journey_stitch.lifecycle('2024-05-01', '2024-06-30', p.name, identity => identity) AS a
+    UNION ALL
+    SELECT 'retention', a::text
+    FROM journey_stitch.retention_matrix('2024-05-01', '2024-06-30', 'week', 'new', 't1', 't2', 'on_or_after',
+                                         p.name, identity => identity) AS a
+    UNION ALL
+    SELECT 'funnel', a::text
+    FROM journey_stitch.funnel(ARRAY['t1', 't2', 'purchase'], '2024-05-01', '2024-06-30', project => p.name,
+                               tz => 'Asia/Kolkata', identity => identity) AS a
+    UNION ALL
+    SELECT 'paths', a::text
+    FROM journey_stitch.paths('2024-05-01', '2024-06-30', project => p.name, identity => identity) AS a
+    UNION ALL
+    SELECT 'dau_by', a::text
+    FROM journey_stitch.dau_by('$.page', '2024-05-01', '2024-06-30', project => p.name, identity => identity) AS a
+    UNION ALL
+    SELECT 'users', (to_jsonb(a) - '{engagement_score,churn_risk}'::text[])::text
+    FROM journey_stitch.user_stats(project => p.name) AS a
+    UNION ALL
+    SELECT 'sessions', a::text FROM journey_stitch.sessions('u7', project => p.name) AS a
+    UNION ALL
+    SELECT 'metric', a::text
+    FROM journey_stitch.metrics m
+    CROSS JOIN LATERAL journey_stitch.metric(m.name, '1 hour', '2024-05-01', '2024-06-30', '{}', m.project) AS a
+    WHERE m.project = p.name) AS a (name, answer)
+GROUP BY a.name ORDER BY a.name;
 LOAD 'age';
 SET search_path = ag_catalog, public;
 SELECT 'Cypher', count(*), sum(hashtextextended(concat_ws(' ', e, k, j), 0)::numeric)
@@ -70,6 +105,8 @@ FROM cypher('journey_graph', $$ MATCH (e:Event)-[:HAS_KEY]->(k)-[:PART_OF]->(j) 
 RESET search_path;
 SQL
 }
+# Journeys, days, nine of analytics, and Cypher's paths.
+ANSWERS=12
 contents() { psql -At -d "$1" -f "$CLUSTER_DIR/tables.sql" -f "$CLUSTER_DIR/answers.sql"; }
 answers() { psql -At -d "$1" -f "$CLUSTER_DIR/answers.sql"; }
 
@@ -211,6 +248,8 @@ make_dumps() {
     sql app "CREATE ROLE tenant"
     sql app "GRANT journey_stitch_reader TO tenant; SELECT journey_stitch.grant_project('shop', 'tenant')" >/dev/null
     decide
+    sql app "SELECT FROM journey_stitch.create_metric('amounts', NULL, '\$.amount', '{event_type,\$.page}',
+        keep_minutes => '90 years', keep_5_minutes => '90 years', keep_hours => '90 years', keep_days => '90 years')"
     ingest app a 1 4000 >/dev/null
     ingest app h 0 0 held >/dev/null
     wait_until "the first events are stitched" 60 app "$nothing_pending"
@@ -230,7 +269,7 @@ make_dumps() {
     SNAPSHOT_ID=$(in_snapshot "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_export_snapshot();")
     SENT=$(calls sent)
     EXPECTED=$(in_snapshot "$(cat "$CLUSTER_DIR/tables.sql" "$CLUSTER_DIR/answers.sql")")
-    EXPECTED_ANSWERS=$(tail -n 3 <<<"$EXPECTED")
+    EXPECTED_ANSWERS=$(tail -n "$ANSWERS" <<<"$EXPECTED")
     check_true "events are pending in the snapshot" \
         "$(in_snapshot "SELECT sum(events) >= $HELD FROM journey_stitch.pending;")"
     check "violations found by verify() in the snapshot" "$(in_snapshot "$violations;")" 0
@@ -260,7 +299,7 @@ test_restores() {
         restore -j4 -d directory -L "$CLUSTER_DIR/directory.list" "$CLUSTER_DIR/directory"
     silently "pg_restore, AGE's catalog" restore -d directory --data-only -n ag_catalog "$CLUSTER_DIR/directory"
     for database in plain custom directory; do
-        check_same "$database: every table, journeys, days and Cypher's paths are those of the snapshot" \
+        check_same "$database: every table, journeys, analytics and Cypher's paths are those of the snapshot" \
             "$(contents "$database")" "$EXPECTED"
         check "$database: violations found by verify() as restored" "$(sql "$database" "$violations")" 0
         check "$database: events of calls acknowledged before, and missing" "$(sql "$database" "
@@ -349,7 +388,7 @@ test_broken_graphs() {
         check "$database: rebuild_graph()" "$(sql "$database" "SELECT string_agg(label, ' ')
             FROM journey_stitch.rebuild_graph() WHERE entries > 0")" 'Event Correlation Journey HAS_KEY PART_OF'
         check "$database: violations found by verify() after that" "$(sql "$database" "$violations")" 0
-        check_same "$database: journeys, days and Cypher's paths are those of the snapshot" \
+        check_same "$database: journeys, analytics and Cypher's paths are those of the snapshot" \
             "$(answers "$database")" "$EXPECTED_ANSWERS"
         check_true "$database: AGE's number of the graph is that of its schema" "$(sql "$database" "
             SELECT graphid = namespace::oid FROM ag_catalog.ag_graph WHERE name = 'journey_graph'")"
@@ -410,7 +449,7 @@ test_point_in_time() {
     on_recovered wait_until "recovery gets to the moment, and pauses" 60 app \
         "SELECT pg_get_wal_replay_pause_state() = 'paused'"
     printf '        it took %d s\n' $((SECONDS - start))
-    check_same "recovered: every table, journeys, days and Cypher's paths are those of the moment" \
+    check_same "recovered: every table, journeys, analytics and Cypher's paths are those of the moment" \
         "$(on_recovered contents app)" "$expected"
     check "recovered: violations found by verify()" "$(on_recovered sql app "$violations")" 0
     check "recovered: events that came after" "$(on_recovered sql app "SELECT count(*) FROM journey_stitch.events
@@ -423,8 +462,8 @@ test_point_in_time() {
     check "recovered: what came after comes again, and is new" "$(on_recovered ingest app after 1 500)" 500
     on_recovered wait_until "recovered: and is stitched" 60 app "$nothing_pending"
     check "recovered: violations found by verify() after that" "$(on_recovered sql app "$violations")" 0
-    check_same "recovered: days are those of the original" \
-        "$(on_recovered answers app | sed -n 2p)" "$(answers app | sed -n 2p)"
+    check_same "recovered: days and the rest of analytics are those of the original" \
+        "$(on_recovered answers app | sed -n "2,$((ANSWERS - 1))p")" "$(answers app | sed -n "2,$((ANSWERS - 1))p")"
 }
 
 # Workers enough for all of the databases at the same time.

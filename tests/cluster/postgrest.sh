@@ -42,8 +42,11 @@ LANGUAGE sql AS $$
           FROM pg_proc p
           CROSS JOIN unnest(p.proargnames) WITH ORDINALITY AS a (name, n)
           JOIN unnest(names) WITH ORDINALITY AS w (name, n) ON w.name = a.name
-          WHERE p.pronamespace = 'journey_stitch'::regnamespace AND p.proname = function
-            AND a.n <= p.pronargs) AS arguments
+          -- Of functions of one name the first that has all of the arguments; told_apart() looks for others.
+          WHERE a.n <= p.pronargs AND p.oid = (
+              SELECT o.oid FROM pg_proc o
+              WHERE o.pronamespace = 'journey_stitch'::regnamespace AND o.proname = function AND o.prokind = 'f'
+                AND names <@ o.proargnames[1:o.pronargs] ORDER BY o.oid LIMIT 1)) AS arguments
 $$;
 SQL
 }
@@ -118,7 +121,8 @@ ingest() {
         '[{"received":1,"inserted":1,"duplicates":0,"rejected":0}]' \
         '[{"received":1,"inserted":0,"duplicates":1,"rejected":0}]' \
         '[{"received":1,"inserted":1,"duplicates":0,"rejected":0}]')"
-    sql api "SELECT journey_stitch.stitch_pending()" >/dev/null
+    sql api "SELECT journey_stitch.create_metric('clicks', 'click', project => p) FROM unnest('{a,b}'::text[]) AS p;
+        SELECT journey_stitch.stitch_pending()" >/dev/null
     check "what is stored" "$(sql api "SELECT string_agg(p.name || ' ' || e.event_id, ', ' ORDER BY p.name, e.event_id)
         FROM journey_stitch.events e JOIN journey_stitch.projects p ON p.id = e.project_id")" 'a e1, a e2, b e1'
 }
@@ -146,6 +150,59 @@ dau() {
         '[{"day":"2026-03-02","active_users":0},{"day":"2026-03-03","active_users":1}]' \
         '[{"day":"2026-03-02","active_users":1},{"day":"2026-03-03","active_users":0}]' \
         '[{"day":"2026-03-02","active_users":0},{"day":"2026-03-03","active_users":0}]' "$NO_SCHEMA" "$NO_SCHEMA")"
+}
+
+# Functions of one name are told apart by the names of their arguments, by nothing else. Those that are not need a
+# function of one's own around one of them, as the README says.
+told_apart() {
+    check "functions that PostgREST cannot tell apart" "$(sql api "
+        SELECT string_agg(DISTINCT a.proname, ', ' ORDER BY a.proname)
+        FROM pg_proc a JOIN pg_proc b ON a.proname = b.proname AND a.oid < b.oid
+        WHERE a.pronamespace = 'journey_stitch'::regnamespace AND b.pronamespace = a.pronamespace
+          AND a.prokind = 'f' AND b.prokind = 'f' AND has_function_privilege('web_a', a.oid, 'EXECUTE')
+          AND has_function_privilege('web_a', b.oid, 'EXECUTE')
+          AND a.proargnames[1:a.pronargs] = b.proargnames[1:b.pronargs]")" 'funnel, funnel_by'
+}
+
+# Each of the functions by one request of each role; the anonymous one is refused the schema.
+analytics() {
+    local dates='"start_date":"2026-03-02","end_date":"2026-03-03"' of role project
+    for role in web_a web_b web_anon; do
+        project=${role#web_}
+        of="\"project\":\"$project\""
+        get "$role" wau day,active_users start_date=2026-03-08 end_date=2026-03-09 "project=$project"
+        post "$role" mau "{$dates,\"mode\":\"calendar\",$of}"
+        get "$role" stickiness day,stickiness start_date=2026-03-03 end_date=2026-03-03 "project=$project"
+        get "$role" lifecycle new_users,dormant_users start_date=2026-03-03 end_date=2026-03-03 "project=$project"
+        post "$role" retention "{\"start_date\":\"2026-03-02\",\"windows\":1,\"unit\":\"day\",$of}" \
+            window_no,retention_rate
+        post "$role" dau_by "{\"breakdown\":\"\$.of\",\"start_date\":\"2026-03-02\",\"end_date\":\"2026-03-02\",$of}"
+        get "$role" top_events '*' start_date=2026-03-02 end_date=2026-03-03 'filter={"of":"a"}' "project=$project"
+        post "$role" paths "{$dates,$of}" target,average_seconds
+        get "$role" sessions first_event,duration id=ann timeout=1d "project=$project"
+        get "$role" user_stats user_id,total_events,last_purchase "project=$project"
+        get "$role" metric count,users name=clicks 'granularity=1 day' start=2026-03-02 end=2026-03-04 \
+            "project=$project"
+    done
+    check "GET and POST of analytics, by a, by b, by anon" "$(answers)" "$(lines \
+        '[{"day":"2026-03-08","active_users":1},{"day":"2026-03-09","active_users":1}]' \
+        '[{"day":"2026-03-01","active_users":1}]' '[{"day":"2026-03-03","stickiness":1.0000}]' \
+        '[{"new_users":0,"dormant_users":0}]' \
+        '[{"window_no":0,"retention_rate":100.0},{"window_no":1,"retention_rate":100.0}]' \
+        '[{"day":"2026-03-02","value":"a","active_users":1}]' '[{"event_type":"click","events":1,"users":1}]' \
+        '[{"target":"login","average_seconds":86400.000},{"target":"(drop-off)","average_seconds":null}]' \
+        '[{"first_event":"click","duration":"24:00:00"}]' \
+        '[{"user_id":"ann","total_events":2,"last_purchase":null}]' '[{"count":1,"users":1},{"count":0,"users":0}]' \
+        '[{"day":"2026-03-08","active_users":1},{"day":"2026-03-09","active_users":0}]' \
+        '[{"day":"2026-03-01","active_users":1}]' '[{"day":"2026-03-03","stickiness":0.0000}]' \
+        '[{"new_users":0,"dormant_users":1}]' \
+        '[{"window_no":0,"retention_rate":100.0},{"window_no":1,"retention_rate":0.0}]' \
+        '[{"day":"2026-03-02","value":"b","active_users":1}]' '[]' \
+        '[{"target":"(drop-off)","average_seconds":null}]' \
+        '[{"first_event":"click","duration":"00:00:00"}]' \
+        '[{"user_id":"ann","total_events":1,"last_purchase":null}]' '[{"count":1,"users":1},{"count":0,"users":0}]' \
+        "$NO_SCHEMA" "$NO_SCHEMA" "$NO_SCHEMA" "$NO_SCHEMA" "$NO_SCHEMA" "$NO_SCHEMA" "$NO_SCHEMA" "$NO_SCHEMA" \
+        "$NO_SCHEMA" "$NO_SCHEMA" "$NO_SCHEMA")"
 }
 
 events_list() {
@@ -211,6 +268,8 @@ make_api
 ingest
 journeys
 dau
+told_apart
+analytics
 events_list
 bad_requests
 simplest_form

@@ -7,8 +7,11 @@ cd "$(dirname "$0")/../.."
 
 OURS="('journey_stitch'::regnamespace, COALESCE(to_regnamespace('journey_graph'), 0::regnamespace))"
 # Functions in C that run no SQL, and so look nothing up by search_path.
-WITHOUT_SQL="'graph_entry_id', 'has_graph', 'is_preloaded', 'launcher_pid', 'library_version',
-             'members_difference', 'members_ids', 'members_union', 'note_progress', 'progress_slots', 'wake_worker',
+WITHOUT_SQL="'graph_entry_id', 'has_graph', 'is_preloaded', 'json_number', 'launcher_pid', 'library_version',
+             'members_difference', 'members_ids', 'members_union', 'metric_users_count', 'metric_users_set',
+             'metric_users_union', 'note_progress', 'progress_slots', 'sequence_add', 'sequence_count_result',
+             'sequence_match_result', 'timed_events_combine', 'timed_events_deserialize', 'timed_events_serialize',
+             'timeline_events', 'timeline_run', 'wake_worker', 'window_funnel_add', 'window_funnel_result',
              'worker_slots'"
 
 # privileges_of DATABASE OID: whatever a role has in our schemas, by the catalog.
@@ -54,9 +57,12 @@ DECLARE
 BEGIN
     FOR try IN
         SELECT p.oid::regprocedure::text AS object, format('SELECT journey_stitch.%I(%s)', p.proname,
-               (SELECT string_agg(format('(SELECT NULL::%s)', t::regtype), ', ')
-                FROM unnest(p.proargtypes) AS t)) AS call
+               (SELECT string_agg(format(CASE WHEN n = p.pronargs AND p.provariadic <> 0 THEN 'VARIADIC ' ELSE '' END ||
+                                         '(SELECT NULL::%s)', t::regtype), ', ' ORDER BY n)
+                FROM unnest(p.proargtypes) WITH ORDINALITY AS a (t, n))) AS call
+        -- No SQL can call the parts of aggregates.
         FROM pg_proc p WHERE p.pronamespace = 'journey_stitch'::regnamespace
+                         AND 'internal'::regtype <> ALL (p.proargtypes::oid[])
         UNION ALL
         SELECT c.oid::regclass::text, 'SELECT FROM ' || c.oid::regclass
         FROM pg_class c
@@ -74,8 +80,8 @@ END $$;
 SQL
     check "what the stranger may call and read" "$(sql rights "
         SELECT string_agg(object || ': ' || answer, ', ') FROM public.refusals
-        WHERE answer !~ '^permission denied for (function|table|view|sequence) '")" ''
-    check_true "and that this was tried" "$(sql rights "SELECT count(*) > 70 FROM public.refusals")"
+        WHERE answer !~ '^permission denied for (function|aggregate|table|view|sequence) '")" ''
+    check_true "and that this was tried" "$(sql rights "SELECT count(*) > 100 FROM public.refusals")"
     sql rights "DROP TABLE public.refusals;
         REVOKE USAGE ON SCHEMA journey_stitch, journey_graph, ag_catalog FROM stranger"
 }
@@ -115,7 +121,7 @@ functions_as_written() {
     check "functions without pg_catalog, pg_temp as search_path that run SQL" "$(sql rights "
         SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
         WHERE p.pronamespace IN $OURS AND NOT COALESCE(p.proconfig, '{}') @> '{\"search_path=pg_catalog, pg_temp\"}'
-          AND NOT (l.lanname = 'c' AND p.proname IN ($WITHOUT_SQL))")" ''
+          AND p.prokind <> 'a' AND NOT (l.lanname = 'c' AND p.proname IN ($WITHOUT_SQL))")" ''
 }
 
 # Events in two projects, some of them pending, with dead letters and merges.
@@ -128,6 +134,8 @@ SELECT journey_stitch.ingest_events(jsonb_agg(jsonb_build_object(
            'properties', jsonb_build_object('of', project))), project)
 FROM unnest(ARRAY['alpha', 'beta']) AS project, generate_series(1, 6) AS n
 GROUP BY project;
+SELECT journey_stitch.create_metric('clicks', NULL, dimensions => '{event_type}', project => project)
+FROM unnest(ARRAY['alpha', 'beta']) AS project;
 SELECT journey_stitch.stitch_pending();
 SELECT journey_stitch.ingest_events('{"event_id": "e7", "event_type": "click", "user_id": "u0", "session_id": "s0",
                                       "ts": "2026-03-02T12:00:00Z"}', project)
@@ -158,6 +166,7 @@ made_as_the_dba_has_it() {
 make_calls() {
     psql -d rights <<'SQL'
 CREATE SCHEMA probe;
+-- By function and name, by name and type, by name, or by type.
 CREATE TABLE probe.usual (name text PRIMARY KEY, value text);
 INSERT INTO probe.usual VALUES
     ('id', $$'e1'$$), ('event_id', $$'e1'$$), ('project', $$'alpha'$$), ('tz', $$'Asia/Kathmandu'$$), ('after', 'NULL'),
@@ -168,31 +177,74 @@ INSERT INTO probe.usual VALUES
     ('start_date', $$'2026-03-01'$$), ('end_date', $$'2026-03-03'$$), ('windows', '2'), ('identity', $$'journey'$$),
     ('event_type', $$'click'$$), ('privilege', $$'read'$$), ('grantee', $$'beta'$$), ('label', $$'Event'$$),
     ('user_id', $$'u'$$), ('session_id', $$'s'$$), ('identifiers', $$'["email:x"]'$$),
-    ('as_of', 'NULL'), ('timestamp with time zone', $$'infinity'$$), ('format', $$'json'$$), ('mode', $$'erase'$$),
+    ('as_of', 'NULL'), ('timestamp with time zone', $$'infinity'$$), ('format', $$'json'$$), ('mode', $$'trailing'$$),
+    ('forget.mode', $$'erase'$$), ('window_funnel.mode', $$'strict_order'$$),
     ('dry_run', 'false'), ('a', $$'user_id:u0'$$), ('b', $$'session_id:s0'$$), ('key', $$'session_id:s1'$$),
     ('other', 'NULL'), ('kind', $$'phone'$$), ('merges', 'true'), ('max_values', '2'), ('priority', '7'),
     ('blocked_values', $$'{none@x}'$$), ('blocked_patterns', $$'{^test}'$$), ('normalize', $$'{trim}'$$),
-    ('profile', $$'people'$$), ('max_keys', '9'),
-    ('integer', '1'), ('bigint', '1'), ('bytea', $$pg_catalog.decode('3a300000010000000000000010000000', 'hex')$$),
+    ('profile', $$'people'$$), ('max_keys', '9'), ('sessions.id', $$'u0'$$), ('user_stats.id', $$'u0'$$),
+    ('filter', $$'{"of": "alpha"}'$$), ('breakdown', $$'$.of'$$), ('unit', $$'day'$$), ('cohort', $$'new'$$),
+    ('criterion', $$'on_or_after'$$), ('start_event', 'NULL'), ('return_event', $$'click'$$), ('max_steps', '3'),
+    ('max_edges', '9'), ('ordering', $$'unordered'$$), ('window', $$'1 day'$$), ('steps', $$'["click", "click"]'$$),
+    ('steps text[]', $$'{click,click}'$$),
+    ('timeout', $$'1 hour'$$), ('max_duration', $$'1 day'$$), ('name', $$'clicks'$$),
+    ('create_metric.name', $$'more'$$), ('create_metric.value', $$'$.amount'$$),
+    ('create_metric.dimensions', $$'{source,$.plan}'$$), ('granularity', $$'1 hour'$$),
+    ('start', $$'2026-03-02'$$), ('end', $$'2026-03-03'$$), ('dimensions', $$'{}'$$),
+    ('keep_minutes', $$'90 years'$$), ('keep_5_minutes', $$'90 years'$$), ('keep_hours', $$'90 years'$$),
+    ('keep_days', $$'90 years'$$), ('pattern', $$'(?1)(?t<=1)(?2)'$$), ('conditions', $$'{t,f}'$$),
+    ('timestamp', $$'2026-03-02'$$), ('ids', $$'{1}'$$),
+    ('run', $$pg_catalog.decode('010206000002010280cca69a0d0280c60a000a22', 'hex')$$),
+    ('occurred_at', $$'{2026-03-02}'$$), ('user_numbers', $$'{1}'$$), ('journey_numbers', $$'{1}'$$),
+    ('numbers', $$'{1,2}'$$), ('sets', $$'{}'$$), ('set', $$''$$), ('json_number.value', $$'" 1e3 "'$$),
+    ('relation', $$'journey_stitch.state'$$), ('schema', $$'journey_stitch'$$),
+    ('integer', '1'), ('bigint', '1'), ('bytea', $$pg_catalog.decode('3a3000000100000000000000100000000000', 'hex')$$),
+    ('a bytea', $$pg_catalog.decode('3a3000000100000000000000100000000000', 'hex')$$),
+    ('b bytea', $$pg_catalog.decode('3a3000000100000000000000100000000000', 'hex')$$),
     ('ag_catalog.graphid', 'ag_catalog._graphid(1, 1)');
+-- Where several functions have one name, literals need their type.
 CREATE VIEW probe.arguments AS
-SELECT a.*, COALESCE(named.value, typed.value, $$'x'$$) AS value
-FROM (SELECT p.oid, p.proname, n, p.proargtypes[n - 1]::regtype AS type, p.proargnames[n] AS name
+SELECT a.*, COALESCE(of_function.value, of_both.value, named.value, typed.value, $$'x'$$) AS value,
+       CASE WHEN a.is_aggregate OR a.name = 'steps'
+            THEN (SELECT '::pg_catalog.' || t.typname FROM pg_type t WHERE t.oid = a.type) ELSE '' END AS cast
+FROM (SELECT p.oid, p.proname, p.prokind = 'a' AS is_aggregate, n, p.proargtypes[n - 1]::regtype AS type,
+             p.proargnames[n] AS name, n = p.pronargs AND p.provariadic <> 0 AS is_variadic
       FROM pg_proc p CROSS JOIN LATERAL generate_series(1, p.pronargs) AS n
-      WHERE p.pronamespace = 'journey_stitch'::regnamespace) AS a
-LEFT JOIN probe.usual AS named ON named.name = a.name
+      WHERE p.pronamespace = 'journey_stitch'::regnamespace
+        -- The parts of aggregates, which no SQL can call.
+        AND 'internal'::regtype <> ALL (p.proargtypes::oid[])) AS a
+LEFT JOIN probe.usual AS of_function ON of_function.name = format('%s.%s', a.proname, a.name)
+LEFT JOIN probe.usual AS of_both ON of_both.name = format('%s %s', a.name, a.type)
+LEFT JOIN probe.usual AS named ON named.name = a.name AND (a.type <> 'bigint'::regtype OR NOT a.is_aggregate)
 LEFT JOIN probe.usual AS typed ON typed.name = a.type::text;
+-- The call of a function with one of its arguments replaced, or (0) none.
+CREATE FUNCTION probe.call(function oid, replaced integer DEFAULT 0, value text DEFAULT NULL) RETURNS text
+LANGUAGE sql AS $$
+    SELECT format(CASE p.prokind WHEN 'a' THEN '(SELECT journey_stitch.%I(%s))' ELSE 'journey_stitch.%I(%s)' END,
+                  p.proname, string_agg(CASE WHEN a.is_variadic THEN 'VARIADIC ' ELSE '' END
+                                        || CASE a.n WHEN call.replaced THEN call.value ELSE a.value END || a.cast,
+                                        ', ' ORDER BY a.n))
+    FROM pg_proc p LEFT JOIN probe.arguments a ON a.oid = p.oid WHERE p.oid = call.function
+    GROUP BY p.oid
+$$;
 -- Of what changes by itself there is only to see that it answers.
 CREATE VIEW probe.calls AS
 SELECT p.oid, p.proname,
-       format('SELECT pg_catalog.to_jsonb(t) FROM journey_stitch.%I(%s) AS t%s', p.proname,
-              (SELECT string_agg(a.value, ', ' ORDER BY a.n) FROM probe.arguments a WHERE a.oid = p.oid),
+       format('SELECT pg_catalog.to_jsonb(t) FROM %s AS t%s', probe.call(p.oid),
               CASE WHEN p.proname IN ('health', 'worker_slots', 'progress_slots') THEN ' LIMIT 0' END) AS call
-FROM pg_proc p WHERE p.pronamespace = 'journey_stitch'::regnamespace
+FROM pg_proc p
+WHERE p.pronamespace = 'journey_stitch'::regnamespace AND 'internal'::regtype <> ALL (p.proargtypes::oid[])
 UNION ALL
 SELECT NULL, v.name, format('SELECT pg_catalog.to_jsonb(t) FROM %s AS t', v.call)
 FROM (VALUES
     ('get_journey as of', $$journey_stitch.get_journey('e1', 'alpha', 'infinity')$$),
+    ('dau of events', $$journey_stitch.dau('2026-03-01', '2026-03-03', 'alpha', filter => '{"of": "alpha"}')$$),
+    ('mau of calendar', $$journey_stitch.mau('2026-03-01', '2026-03-03', 'calendar', 'alpha')$$),
+    ('funnel, strict', $$journey_stitch.funnel(ARRAY['click', 'click'], '2026-03-01', '2026-03-03',
+                                               ordering => 'strict', project => 'alpha')$$),
+    ('metric of all', $$journey_stitch.metric('clicks', '1 day', '2026-03-02', '2026-03-03', project => 'alpha')$$),
+    ('sessions of a journey', $$journey_stitch.sessions('session_id:s1', project => 'alpha')$$),
+    ('user_stats of all', $$journey_stitch.user_stats(project => 'alpha')$$),
     ('forget events', $$journey_stitch.forget('user_id:u0', 'erase', 'alpha', false)$$),
     ('forget names', $$journey_stitch.forget('user_id:u0', 'anonymize', 'alpha', false)$$),
     ('restitch by a rule', $$journey_stitch.set_identity_rule('session_id', false, project => 'alpha') AS r
@@ -203,7 +255,7 @@ SQL
     # As a script, each call in a transaction that is undone; ids of new journeys are drawn at random. Relations, too:
     # what is computed when they are read is only to run.
     sql rights "SELECT format(E'\\\\echo %s\\nBEGIN;\\n%s;\\nROLLBACK;', proname, call)
-                FROM probe.calls ORDER BY proname" >"$CLUSTER_DIR/calls.sql"
+                FROM probe.calls ORDER BY proname, call" >"$CLUSTER_DIR/calls.sql"
     sql rights "SELECT format(E'\\\\o /dev/null\\nTABLE %s;\\n\\\\o', oid::regclass) FROM pg_class
                 WHERE relnamespace = 'journey_stitch'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
                 ORDER BY relname" >>"$CLUSTER_DIR/calls.sql"
@@ -212,7 +264,16 @@ SQL
 # transcript ROLE [psql option …]: what all functions answer to that role.
 transcript() {
     PGUSER=$1 psql -At -d rights -v ON_ERROR_STOP=0 -v VERBOSITY=terse "${@:2}" -f "$CLUSTER_DIR/calls.sql" 2>&1 |
-        sed -e "s,^psql:$CLUSTER_DIR/calls.sql:[0-9]*: ,," -e 's/"becomes": "[0-9a-f-]*"/"becomes": "an id"/'
+        sed -E -e "s,^psql:$CLUSTER_DIR/calls.sql:[0-9]*: ,," -e 's/"becomes": "[0-9a-f-]*"/"becomes": "an id"/' \
+            -e 's/"(churn_risk|engagement_score)": [0-9.]+/"\1": "depends on now"/g'
+}
+
+# Else there would be little that can go wrong below.
+calls_work() {
+    check "calls that are errors, of $(sql rights "SELECT count(*) FROM probe.calls")" \
+        "$(transcript postgres | grep -E 'ERROR|FATAL')" "$(printf '%s\n' \
+            'ERROR:  project "alpha" has no rule for kind "phone"' \
+            'ERROR:  invalid a: nobody has said anything to take back of session_id:s0 and user_id:u0')"
 }
 
 # Settings that any role may change, and that change how SQL is read, planned or run.
@@ -227,8 +288,11 @@ settings() {
         constraint_exclusion=on xmloption=document; do
         options+=(-c "$setting")
     done
-    # Relations are refused by another error then.
-    answered() { transcript "$1" | grep -vE 'affected by row-level|permission denied for (table|view|sequence)'; }
+    # Relations are refused by another error then, and intervals are shown in another style.
+    answered() {
+        transcript "$1" | grep -vE 'affected by row-level|permission denied for (table|view|sequence)' |
+            sed -E 's/"(duration|median_time)": "[^"]*"/"\1": "an interval"/'
+    }
     for role in boss alpha; do
         check "what all functions answer otherwise to $role with $((${#options[@]} / 2)) odd settings" \
             "$(PGOPTIONS=${options[*]} answered "$role" | diff - <(answered "$role"))" ''
@@ -257,11 +321,12 @@ END $$;
 DO $$
 DECLARE
     types CONSTANT oid[] := '{text,name,"char",boolean,integer,bigint,smallint,numeric,double precision,oid,regclass,
-        regrole,regnamespace,regtype,regprocedure,uuid,date,timestamp,timestamptz,interval,jsonb,bytea,inet,int8range,
-        int8multirange,bytea[],text[],integer[],bigint[],aclitem[],anyarray,anyelement,anynonarray,anycompatible,
-        anycompatiblearray,anyrange,anymultirange,tid,xid}'::regtype[];
+        regrole,regnamespace,regtype,regprocedure,uuid,date,timestamp,timestamptz,interval,jsonb,jsonpath,bytea,inet,
+        int8range,int8multirange,bytea[],text[],integer[],bigint[],date[],timestamptz[],jsonpath[],aclitem[],anyarray,
+        anyelement,anynonarray,anycompatible,anycompatiblearray,anyrange,anymultirange,tid,xid}'::regtype[];
     relations CONSTANT text := 'projects project_grants events event_ids pending dead_letters journeys keys merges '
-        'users activity event_counts project_stats rejection_stats job_errors identity_rules identity_words '
+        'users activity timeline event_counts metrics metric_definitions metric_granularities metric_combinations '
+        'metric_windows project_stats rejection_stats job_errors identity_rules identity_words '
         'identity_log merge_conflicts key_moves stitched_events stitched_keys event_entry_id pg_roles pg_authid '
         'pg_class pg_namespace pg_proc pg_policy pg_index pg_inherits pg_constraint pg_attribute pg_extension '
         'pg_database pg_stat_activity ag_label ag_graph';
@@ -290,8 +355,8 @@ BEGIN
     END LOOP;
     FOR shadowed IN
         SELECT format('CREATE DOMAIN shadow.%I AS pg_catalog.%1$I CHECK (shadow.caught(%1$L))', name) AS statement
-        FROM string_to_table('text name int4 int8 bool oid uuid regclass regrole regnamespace jsonb timestamptz date '
-                             'bytea inet int8range int8multirange', ' ') AS name
+        FROM string_to_table('text name int4 int8 bool oid uuid regclass regrole regnamespace jsonb jsonpath numeric '
+                             'timestamptz date interval bytea inet int8range int8multirange', ' ') AS name
         UNION ALL
         SELECT format('CREATE VIEW shadow.%I AS SELECT shadow.caught(%1$L) AS id, 1 AS oid', name)
         FROM string_to_table(relations, ' ') AS name
@@ -388,19 +453,31 @@ CREATE FUNCTION probe.in_json(value text) RETURNS SETOF jsonb LANGUAGE sql AS $$
     FROM unnest(ARRAY[to_jsonb(value), jsonb_build_array(value), jsonb_build_object(value, value),
                       jsonb_build_object('email', value)]) AS c
 $$;
-CREATE VIEW probe.hostile_calls AS
+CREATE TABLE probe.hostile_calls AS
 SELECT a.oid, a.proname, a.name, t.id AS text_id,
-       format('SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(t)) FROM journey_stitch.%I(%s) AS t', a.proname,
-              (SELECT string_agg(CASE WHEN o.n = a.n THEN format('%L', j.value) ELSE o.value END, ', ' ORDER BY o.n)
-               FROM probe.arguments o WHERE o.oid = a.oid)) AS call
+       format('SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(t)) FROM %s AS t',
+              probe.call(a.oid, a.n, format('%L', j.value))) AS call
 FROM probe.arguments a
 CROSS JOIN probe.texts t
-CROSS JOIN LATERAL (SELECT t.value WHERE a.type <> 'jsonb'::regtype
-                      AND a.type <> 'text[]'::regtype
-                    UNION ALL
-                    SELECT ARRAY[t.value]::text WHERE a.type = 'text[]'::regtype
-                    UNION ALL
-                    SELECT v::text FROM probe.in_json(t.value) AS v WHERE a.type = 'jsonb'::regtype) AS j (value)
+CROSS JOIN LATERAL (
+    SELECT t.value WHERE a.type NOT IN ('jsonb'::regtype, 'text[]'::regtype)
+    UNION ALL
+    SELECT ARRAY[t.value]::text WHERE a.type = 'text[]'::regtype
+    UNION ALL
+    SELECT v::text FROM probe.in_json(t.value) AS v
+    WHERE a.type = 'jsonb'::regtype AND a.name NOT IN ('filter', 'steps', 'dimensions')
+    UNION ALL
+    SELECT jsonb_build_object(t.value, t.value)::text
+    WHERE a.type = 'jsonb'::regtype AND a.name IN ('filter', 'dimensions')
+    UNION ALL
+    SELECT jsonb_build_array(t.value, jsonb_build_object(
+               'name', t.value, 'event_type', t.value, 'filter', jsonb_build_object(t.value, t.value)))::text
+    WHERE a.type = 'jsonb'::regtype AND a.name = 'steps'
+    UNION ALL
+    -- Within JSON paths, so that they get to be evaluated.
+    SELECT v FROM unnest(ARRAY['$.' || to_jsonb(t.value)::text, '$."' || t.value,
+                               format('$ ? (@.of like_regex %s)', to_jsonb(t.value))]) AS v
+    WHERE a.type = 'text'::regtype AND a.name IN ('breakdown', 'value')) AS j (value)
 WHERE a.type = ANY ('{text,text[],name,jsonb}'::regtype[]);
 GRANT SELECT ON probe.hostile_calls TO PUBLIC;
 CREATE TABLE probe.answers (role name, function text, argument text, text_id integer, code text, answer text);
@@ -433,7 +510,7 @@ hostile_texts() {
         PGOPTIONS="-c client_min_messages=warning" PGUSER=$role sql rights "SELECT probe.try_hostile()" >/dev/null
     done
     check_true "hostile texts were tried: $(sql rights "SELECT count(*) || ' calls' FROM probe.answers")" \
-        "$(sql rights "SELECT count(DISTINCT (function, argument)) > 30 FROM probe.answers")"
+        "$(sql rights "SELECT count(DISTINCT (function, argument)) > 120 FROM probe.answers")"
     check "what they killed" "$(sql rights "SELECT state FROM public.canary")" alive
     # An invalid value, somebody without rights, a role that is not there. No syntax error, no internal one.
     check "errors that do not say what is wrong with the text" "$(sql rights "
@@ -474,6 +551,23 @@ SQL
               (s.value, s.value, s.value, s.value, s.value, s.properties)
            OR s.value NOT IN (SELECT event_id FROM journey_stitch.events_list('hostile',
                                   jsonb_build_object('source', s.value, 'properties', s.properties)))")" ''
+    check "and that analytics do not find" "$(sql rights "
+        SELECT string_agg(s.value, ' ') FROM probe.sent s
+        LEFT JOIN LATERAL journey_stitch.dau('2026-03-02', '2026-03-02', 'hostile', event_type => s.value) AS d ON true
+        LEFT JOIN LATERAL journey_stitch.dau('2026-03-02', '2026-03-02', 'hostile', filter => s.properties) AS f ON true
+        LEFT JOIN LATERAL journey_stitch.funnel(
+            jsonb_build_array(jsonb_build_object('event_type', s.value, 'name', s.value, 'filter', s.properties)),
+            '2026-03-02', '2026-03-02', project => 'hostile', filter => s.properties) AS w ON w.step = s.value
+        LEFT JOIN LATERAL journey_stitch.paths('2026-03-02', '2026-03-02', s.value, project => 'hostile') AS p
+            ON p.source = s.value
+        LEFT JOIN LATERAL journey_stitch.sessions(s.value, project => 'hostile') AS e ON e.first_event = s.value
+        LEFT JOIN LATERAL journey_stitch.user_stats(s.value, 'hostile') AS u ON u.user_id = s.value
+        LEFT JOIN journey_stitch.top_events_by('source', '2026-03-02', '2026-03-02', 99, 'hostile') AS b
+            ON b.value = s.value
+        LEFT JOIN LATERAL journey_stitch.top_events_by('$.' || to_jsonb(s.value)::text, '2026-03-02', '2026-03-02', 99,
+            'hostile') AS v ON v.value = s.value
+        WHERE (d.active_users, f.active_users, w.users, p.journeys, e.events, u.total_events, b.users, v.users)
+              IS DISTINCT FROM (1, 1, 1, 1, 1, 1, 1, 1)")" ''
     check "projects of hostile names that have not their event" "$(sql rights "
         SELECT string_agg(s.value, ' ') FROM probe.sent s
         WHERE (SELECT count(*) FROM journey_stitch.get_journey('e', s.value)) <> 1")" ''
@@ -531,6 +625,7 @@ default_privileges
 readme_grants
 made_as_the_dba_has_it
 make_calls
+calls_work
 settings
 hostile_texts
 hostile_events

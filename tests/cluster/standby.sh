@@ -45,6 +45,8 @@ ingest() {
             'event_id', 'e' || n, 'type', 't' || n % 4,
             'ts', timestamptz '2024-05-01 00:00Z' + (n * 11 % 14400) * interval '1 min',
             'user_id', 'u' || n % 97, 'session_id', 's' || n / 291 || '-' || n % 97,
+            'source', CASE n % 3 WHEN 0 THEN 'web' ELSE 'app' END,
+            'properties', jsonb_build_object('plan', n % 5, 'amount', n * 0.1, 'duration', n),
             'correlations', CASE WHEN n % 50 = 0 THEN jsonb_build_object('user_id', 'u' || n % 89) ELSE '{}' END))
         FROM generate_series($1, $2) AS n), '${3:-default}')" >/dev/null
 }
@@ -73,11 +75,47 @@ READS=(
     "dau by journey|SELECT * FROM journey_stitch.dau('2024-04-30', '2024-05-12', identity => 'journey')"
     "dau of a time zone and an event type|SELECT * FROM journey_stitch.dau('2024-04-30', '2024-05-12',
         tz => 'Asia/Kolkata', event_type => 't1')"
+    "dau of events with a property|SELECT * FROM journey_stitch.dau('2024-04-30', '2024-05-12',
+        filter => '{\"plan\": 3}')"
+    "wau|SELECT * FROM journey_stitch.wau('2024-05-01', '2024-05-20', identity => 'journey')"
+    "mau by the calendar|SELECT * FROM journey_stitch.mau('2024-05-01', '2024-06-01', 'calendar', tz => 'Asia/Kolkata')"
+    "stickiness|SELECT * FROM journey_stitch.stickiness('2024-05-01', '2024-05-12')"
+    "lifecycle|SELECT * FROM journey_stitch.lifecycle('2024-05-01', '2024-05-12', identity => 'journey')"
     "retention by user|SELECT * FROM journey_stitch.retention('2024-04-29', 2)"
     "retention by journey|SELECT * FROM journey_stitch.retention('2024-04-29', 2, identity => 'journey')"
+    "retention of one event by another|SELECT * FROM journey_stitch.retention('2024-05-01', 5, 'day', 'new', 't0', 't1',
+        'on_or_after', tz => 'Asia/Kolkata')"
+    "retention_matrix|SELECT * FROM journey_stitch.retention_matrix('2024-05-01', '2024-05-10', 'day') AS m"
     "top_events|SELECT * FROM journey_stitch.top_events('2024-05-01', '2024-05-11')"
     "top_events by journey of another project|SELECT * FROM journey_stitch.top_events('2024-05-01', '2024-05-11',
         project => 'shop', identity => 'journey')"
+    "dau_by|SELECT d.day, d.value, d.active_users FROM journey_stitch.dau_by('\$.plan',
+        '2024-05-01', '2024-05-10') AS d"
+    "top_events_by|SELECT * FROM journey_stitch.top_events_by('source', '2024-05-01', '2024-05-10')"
+    "funnel|SELECT * FROM journey_stitch.funnel('[\"t0\", {\"event_type\": \"t1\", \"filter\": {\"plan\": 1}}]',
+        '2024-05-01', '2024-05-09')"
+    "funnel by journey of another project|SELECT * FROM journey_stitch.funnel(ARRAY['t0', 't1', 't2'], '2024-05-01',
+        '2024-05-09', ordering => 'unordered', project => 'shop', identity => 'journey')"
+    "funnel_by|SELECT f.value || f.step_no, f.* FROM journey_stitch.funnel_by('source', '[\"t0\", \"t1\"]',
+        '2024-05-01', '2024-05-09', ordering => 'strict') AS f"
+    "paths|SELECT p.step_no || p.source || p.target, p.* FROM journey_stitch.paths('2024-05-01', '2024-05-09') AS p"
+    "sessions of a user|SELECT * FROM journey_stitch.sessions('u5')"
+    "sessions of a journey|SELECT * FROM journey_stitch.sessions('user_id:u0', '1 day')"
+    "user_stats, but for what depends on now|SELECT (to_jsonb(u) - '{engagement_score,churn_risk}'::text[])::text
+        FROM journey_stitch.user_stats() AS u"
+    "dau_svg|SELECT journey_stitch.dau_svg('2024-05-01', '2024-05-12')"
+    "retention_svg|SELECT journey_stitch.retention_svg('2024-04-29', '2024-05-12')"
+    "metric|SELECT * FROM journey_stitch.metric('amounts', '1 day', '2024-05-01', '2024-05-12', tz => 'Asia/Kolkata')"
+    "metric by dimensions|SELECT m.window_start || m.dimensions::text, m.* FROM journey_stitch.metric('amounts',
+        '1 hour', '2024-05-01', '2024-05-12', '{\"source\": \"web\"}') AS m"
+    "metrics|SELECT name, dimensions FROM journey_stitch.metrics"
+    "window_funnel, sequence_match and sequence_count|SELECT user_id,
+        journey_stitch.window_funnel('1 day'::interval, occurred_at, event_type = 't0', event_type = 't1'),
+        journey_stitch.sequence_match('(?1).*(?2)', occurred_at, event_type = 't0', event_type = 't1'),
+        journey_stitch.sequence_count('(?1)(?2)', occurred_at, event_type = 't0', event_type = 't1')
+        FROM journey_stitch.events GROUP BY user_id"
+    "timeline|SELECT e.id, e.occurred_at, l.event_type FROM journey_stitch.timeline AS l,
+        journey_stitch.timeline_events(l.run) AS e"
     "events_list|SELECT * FROM journey_stitch.events_list(max_rows => 50)"
     "get_event|SELECT * FROM journey_stitch.get_event('e7')"
     "ingest_status|SELECT * FROM journey_stitch.ingest_status()"
@@ -117,6 +155,7 @@ WRITES=(
     "set_max_journey_keys(9)" "simulate_rules()" "restitch()" "link('user_id:u1', 'user_id:u2')"
     "never_link('user_id:u1', 'user_id:u2')" "unmerge('user_id:u1')" "unmerge('user_id:u1', dry_run => false)"
     "retract('user_id:u1')" "simulate('[]')" "forget('u1', dry_run => false)"
+    "create_metric('new', 't0')" "drop_metric('amounts')"
     "grant_project('shop', 'journey_stitch_reader')" "revoke_project('default', 'journey_stitch_reader')"
 )
 
@@ -147,6 +186,9 @@ check_nothing_is_forgotten() {
 cluster_start standby "fsync = off" "journey_stitch.naptime = '2s'" "journey_stitch.batch_size = $BATCH"
 trap standby_exit EXIT
 create_database app
+sql app "SELECT journey_stitch.create_metric('amounts', NULL, '\$.amount', '{event_type,source}',
+    keep_minutes => '90 years', keep_5_minutes => '90 years', keep_hours => '90 years',
+    keep_days => '90 years')" >/dev/null
 ingest 1 1500
 ingest 1 300 shop
 sql app "SELECT journey_stitch.ingest_events('[3, {\"id\": 4}]')" >/dev/null

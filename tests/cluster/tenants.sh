@@ -24,6 +24,8 @@ verdict() {
 check_lists() {
     check "functions that no case tries" "$(sql tenants "
         SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'journey_stitch'::regnamespace
+          -- No SQL can call what takes this type.
+          AND 'internal'::regtype <> ALL (proargtypes::oid[])
           AND NOT EXISTS (SELECT FROM probe.cases WHERE to_regprocedure('journey_stitch.' || object) = oid)")" ''
     check "functions of the list that are not there" "$(sql tenants "
         SELECT object FROM probe.cases

@@ -1,6 +1,7 @@
 -- The catalog's rows about the extension and what it and its functions have made, one line a property; the roles
 -- too, which are the whole server's. Left out is what differs by nature (oids, file numbers, statistics, names of
--- toast tables, and what may be so for longer than it is). Run by tests/upgrade.sh, inside a transaction.
+-- toast tables, places of dropped columns, and what may be so for longer than it is). Run by tests/upgrade.sh, inside
+-- a transaction.
 SET search_path = pg_catalog;
 SET jit = off;
 CREATE FUNCTION pg_temp.name(class oid, object oid, part integer) RETURNS text LANGUAGE sql AS $$
@@ -49,16 +50,21 @@ WITH schema AS (
     SELECT 'schema ' || s.nspname, jsonb_build_object('owner', s.nspowner::regrole) FROM schema s
     UNION ALL
     SELECT f.name, to_jsonb(f) - '{name,oid,pronamespace,proowner,prolang,prorettype,proargtypes,proallargtypes,
-                                   proargdefaults,prosrc,proacl}'::text[]
+                                   proargdefaults,prosrc,prosqlbody,proacl}'::text[]
            || jsonb_build_object('owner', f.proowner::regrole, 'arguments', pg_get_function_arguments(f.oid),
                                  'result', pg_get_function_result(f.oid), 'language', l.lanname)
     FROM function f JOIN pg_language l ON l.oid = f.prolang
     UNION ALL
     SELECT f.name, jsonb_build_object('line ' || to_char(d.n, 'FM0000'), d.line)
-    FROM function f CROSS JOIN string_to_table(pg_get_functiondef(f.oid), E'\n') WITH ORDINALITY AS d (line, n)
+    FROM (SELECT f.name, f.oid FROM function f WHERE f.prokind <> 'a' OFFSET 0) AS f
+    CROSS JOIN string_to_table(pg_get_functiondef(f.oid), E'\n') WITH ORDINALITY AS d (line, n)
     UNION ALL
-    SELECT r.name, to_jsonb(r) - '{name,oid,relnamespace,reltype,relowner,relam,relfilenode,relpages,reltuples,
-                                   relallvisible,reltoastrelid,relfrozenxid,relminmxid,relacl,relpartbound,
+    SELECT f.name, to_jsonb(g) - '{aggfnoid,aggtranstype}'::text[]
+           || jsonb_build_object('state', g.aggtranstype::regtype)
+    FROM function f JOIN pg_aggregate g ON g.aggfnoid = f.oid
+    UNION ALL
+    SELECT r.name, to_jsonb(r) - '{name,oid,relnamespace,reltype,relowner,relam,relfilenode,relnatts,relpages,
+                                   reltuples,relallvisible,reltoastrelid,relfrozenxid,relminmxid,relacl,relpartbound,
                                    relhasindex,relhasrules,relhastriggers,relhassubclass}'::text[]
            || jsonb_build_object('owner', r.relowner::regrole, 'access method', a.amname,
                                  'has toast', r.reltoastrelid <> 0, 'bounds', pg_get_expr(r.relpartbound, r.oid),
@@ -69,13 +75,15 @@ WITH schema AS (
     FROM pg_inherits i JOIN relation r ON r.oid = i.inhrelid
     UNION ALL
     SELECT r.name || ' column ' || a.attname,
-           to_jsonb(a) - '{attrelid,attname,atttypid,attcacheoff,atthasmissing,attmissingval,attacl,
+           to_jsonb(a) - '{attrelid,attname,attnum,atttypid,attcacheoff,atthasmissing,attmissingval,attacl,
                            attcollation}'::text[]
            || jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
                                  'default', pg_get_expr(d.adbin, d.adrelid),
                                  'collation', CASE WHEN a.attcollation <> 0 THEN a.attcollation::regcollation END)
     FROM relation r
-    JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0
+    JOIN (SELECT a.*, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS place
+          FROM pg_attribute a
+          WHERE a.attnum > 0 AND NOT a.attisdropped) AS a ON a.attrelid = r.oid
     LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
     UNION ALL
     SELECT pg_temp.name('pg_constraint'::regclass, k.oid, 0),

@@ -16,7 +16,10 @@ SELECT journey_stitch.ingest_events((SELECT jsonb_agg(event(project, 'e' || n, '
            'session_id', 's' || n, 'event_type', CASE n % 2 WHEN 0 THEN 'click' ELSE 'only ' || project END)))
        FROM generate_series(1, 3 * users) AS n), project)
 FROM public.shapes;
--- Rules of each project's own.
+-- Rules of each project's own, and a metric with two dimensions, one of which names the project.
+SELECT journey_stitch.create_metric('clicks', NULL, dimensions => '{event_type,$.of}', project => project,
+           keep_minutes => '90 years', keep_5_minutes => '90 years', keep_hours => '90 years', keep_days => '90 years')
+FROM public.shapes;
 SELECT journey_stitch.set_identity_rule('phone', max_values => users, project => project) FROM public.shapes;
 -- A journey by e-mail alone, which then turns out to be that of user u0: one merge in each project.
 SELECT journey_stitch.ingest_events(event(project, 'tie 1', NULL, '{"correlations": {"email": "ann@x"}}'), project)
@@ -60,13 +63,66 @@ FROM (VALUES
     ('journey_of(text,text)', 'read', false, $$journey_of('only beta', %1$L)$$),
     ('find_journey(text,text)', 'read', true, $$find_journey('email:ann@x', %1$L)$$),
     ('find_journey(text,text)', 'read', false, $$find_journey(probe.beta_journey(), %1$L)$$),
-    ('dau(date,date,text,text,text,text)', 'read', true, $$dau('2026-03-01', '2026-03-03', %1$L)$$),
-    ('dau(date,date,text,text,text,text)', 'read', true,
+    ('dau(date,date,text,text,text,text,jsonb)', 'read', true, $$dau('2026-03-01', '2026-03-03', %1$L)$$),
+    ('dau(date,date,text,text,text,text,jsonb)', 'read', true,
      $$dau('2026-03-01', '2026-03-03', %1$L, 'Asia/Kathmandu', 'journey')$$),
-    ('dau(date,date,text,text,text,text)', 'read', false, $$dau('2026-03-01', '2026-03-03', %1$L, 'nowhere')$$),
-    ('retention(date,integer,text,text,text,text)', 'read', true, $$retention('2026-03-01', 2, %1$L)$$),
-    ('top_events(date,date,integer,text,text,text)', 'read', true,
+    ('dau(date,date,text,text,text,text,jsonb)', 'read', true,
+     $$dau('2026-03-01', '2026-03-03', %1$L, filter => jsonb_build_object('of', %1$L))$$),
+    ('dau(date,date,text,text,text,text,jsonb)', 'read', false,
+     $$dau('2026-03-01', '2026-03-03', %1$L, filter => '{"of": "beta"}')$$),
+    ('wau(date,date,text,text,text,text,text,jsonb)', 'read', true,
+     $$wau('2026-03-08', '2026-03-09', project => %1$L)$$),
+    ('mau(date,date,text,text,text,text,text,jsonb)', 'read', true,
+     $$mau('2026-03-31', '2026-03-31', 'calendar', %1$L, identity => 'journey')$$),
+    ('stickiness(date,date,text,text,text,text,jsonb)', 'read', true, $$stickiness('2026-03-02', '2026-03-03', %1$L)$$),
+    ('lifecycle(date,date,text,text,text,text,jsonb)', 'read', true, $$lifecycle('2026-03-02', '2026-03-03', %1$L)$$),
+    ('retention(date,integer,text,text,text,text,text,text,text,text,text,jsonb)', 'read', true,
+     $$retention('2026-03-01', 2, project => %1$L)$$),
+    ('retention_matrix(date,date,text,text,text,text,text,text,text,text,text,jsonb)', 'read', true,
+     $$retention_matrix('2026-03-01', '2026-03-02', 'day', 'new', project => %1$L, filter => '{}')$$),
+    ('top_events(date,date,integer,text,text,text,text,jsonb)', 'read', true,
      $$top_events('2026-03-01', '2026-03-03', 9, %1$L)$$),
+    ('dau_by(text,date,date,integer,text,text,text,text,jsonb)', 'read', true,
+     $$dau_by('$.of', '2026-03-01', '2026-03-03', 9, %1$L)$$),
+    ('dau_by(text,date,date,integer,text,text,text,text,jsonb)', 'read', false,
+     $$dau_by('$[', '2026-03-01', '2026-03-03', 9, %1$L)$$),
+    ('top_events_by(text,date,date,integer,text,text,text,text,jsonb)', 'read', true,
+     $$top_events_by('event_type', '2026-03-01', '2026-03-03', 9, %1$L)$$),
+    ('funnel(jsonb,date,date,interval,text,text,text,text,jsonb)', 'read', true,
+     $$funnel('[{"event_type": "click", "name": "x", "filter": {}}, "click"]'::jsonb, '2026-03-01', '2026-03-03',
+              project => %1$L)$$),
+    ('funnel(jsonb,date,date,interval,text,text,text,text,jsonb)', 'read', false,
+     $$funnel('[{"event_type": "click", "filter": {"of": "beta"}}]'::jsonb, '2026-03-01', '2026-03-03',
+              project => %1$L)$$),
+    ('funnel(text[],date,date,interval,text,text,text,text,jsonb)', 'read', true,
+     $$funnel(ARRAY['click', 'only ' || %1$L], '2026-03-01', '2026-03-03', ordering => 'strict', project => %1$L)$$),
+    ('funnel(text,date,date,interval,text,text,text,text,jsonb)', 'read', true,
+     $$funnel('{click,click}', '2026-03-01', '2026-03-03', project => %1$L, identity => 'journey')$$),
+    ('funnel_by(text,jsonb,date,date,interval,text,integer,text,text,text,jsonb)', 'read', true,
+     $$funnel_by('$.of', '["click"]'::jsonb, '2026-03-01', '2026-03-03', project => %1$L)$$),
+    ('funnel_by(text,text[],date,date,interval,text,integer,text,text,text,jsonb)', 'read', true,
+     $$funnel_by('$.of', ARRAY['click'], '2026-03-01', '2026-03-03', project => %1$L)$$),
+    ('funnel_by(text,text,date,date,interval,text,integer,text,text,text,jsonb)', 'read', true,
+     $$funnel_by('$.of', '["click"]', '2026-03-01', '2026-03-03', project => %1$L)$$),
+    ('paths(date,date,text,integer,integer,text,text,text,jsonb)', 'read', true,
+     $$paths('2026-03-01', '2026-03-03', project => %1$L)$$),
+    ('sessions(text,interval,interval,text,jsonb)', 'read', true, $$sessions('u0', project => %1$L)$$),
+    ('sessions(text,interval,interval,text,jsonb)', 'read', true, $$sessions('email:ann@x', project => %1$L)$$),
+    ('sessions(text,interval,interval,text,jsonb)', 'read', false, $$sessions(probe.beta_journey(), project => %1$L)$$),
+    ('sessions(text,interval,interval,text,jsonb)', 'read', false, $$sessions('only beta', project => %1$L)$$),
+    ('user_stats(text,text)', 'read', true, $$user_stats(project => %1$L)$$),
+    ('user_stats(text,text)', 'read', true, $$user_stats('u0', %1$L)$$),
+    ('dau_svg(date,date,text,text,text,text,jsonb)', 'read', true, $$dau_svg('2026-03-01', '2026-03-03', %1$L)$$),
+    ('retention_svg(date,date,text,text,text,text,text,text,text,text,text,jsonb)', 'read', true,
+     $$retention_svg('2026-03-02', '2026-03-09', project => %1$L)$$),
+    ('metric(text,text,timestamptz,timestamptz,jsonb,text,text)', 'read', true,
+     $$metric('clicks', '1 day', '2026-03-01', '2026-03-03', project => %1$L)$$),
+    ('metric(text,text,timestamptz,timestamptz,jsonb,text,text)', 'read', true,
+     $$metric('clicks', '1 hour', '2026-03-02', '2026-03-03', '{}', %1$L)$$),
+    ('metric(text,text,timestamptz,timestamptz,jsonb,text,text)', 'read', false,
+     $$metric('clicks', '1 day', '2026-03-02', '2026-03-03', '{"of": "beta"}', %1$L, 'Asia/Kathmandu')$$),
+    ('metric(text,text,timestamptz,timestamptz,jsonb,text,text)', 'read', false,
+     $$metric('no such', '1 day', '2026-03-02', '2026-03-03', project => %1$L)$$),
     ('events_list(text,jsonb,text,integer)', 'read', true, $$events_list(%1$L)$$),
     ('events_list(text,jsonb,text,integer)', 'read', true, $$events_list(%1$L, '{"user_id": "u0"}')$$),
     ('events_list(text,jsonb,text,integer)', 'read', true, $$events_list(%1$L, '{"source": "web"}', 'e5', 2)$$),
@@ -89,14 +145,42 @@ FROM (VALUES
     ('identity_health(text)', 'reader', true, $$identity_health(NULL)$$),
     ('journey_of(text,text)', 'reader', true, $$journey_of('e1', NULL)$$),
     ('find_journey(text,text)', 'reader', true, $$find_journey('e1', NULL)$$),
-    ('dau(date,date,text,text,text,text)', 'reader', true, $$dau(identity => 'x')$$),
-    ('retention(date,integer,text,text,text,text)', 'reader', true, $$retention(windows => 0)$$),
-    ('top_events(date,date,integer,text,text,text)', 'reader', true, $$top_events('2026-03-01', NULL)$$),
+    ('dau(date,date,text,text,text,text,jsonb)', 'reader', true, $$dau(identity => 'x')$$),
+    ('dau(date,date,text,text,text,text,jsonb)', 'reader', true, $$dau(project => NULL)$$),
+    ('dau(date,date,text,text,text,text,jsonb)', 'reader', true, $$dau(project => 'beta', tz => 'nowhere')$$),
+    ('wau(date,date,text,text,text,text,text,jsonb)', 'reader', true, $$wau(mode => 'x')$$),
+    ('mau(date,date,text,text,text,text,text,jsonb)', 'reader', true, $$mau(project => NULL)$$),
+    ('stickiness(date,date,text,text,text,text,jsonb)', 'reader', true, $$stickiness(NULL)$$),
+    ('lifecycle(date,date,text,text,text,text,jsonb)', 'reader', true, $$lifecycle(filter => '[]')$$),
+    ('retention(date,integer,text,text,text,text,text,text,text,text,text,jsonb)', 'reader', true,
+     $$retention(windows => 0)$$),
+    ('retention_matrix(date,date,text,text,text,text,text,text,text,text,text,jsonb)', 'reader', true,
+     $$retention_matrix(unit => 'x')$$),
+    ('top_events(date,date,integer,text,text,text,text,jsonb)', 'reader', true, $$top_events('2026-03-01', NULL)$$),
+    ('dau_by(text,date,date,integer,text,text,text,text,jsonb)', 'reader', true, $$dau_by('source', project => NULL)$$),
+    ('top_events_by(text,date,date,integer,text,text,text,text,jsonb)', 'reader', true,
+     $$top_events_by('source', NULL, NULL)$$),
+    ('funnel(jsonb,date,date,interval,text,text,text,text,jsonb)', 'reader', true, $$funnel('[]'::jsonb)$$),
+    ('funnel(text[],date,date,interval,text,text,text,text,jsonb)', 'reader', true,
+     $$funnel(ARRAY['t'], project => NULL)$$),
+    ('funnel(text,date,date,interval,text,text,text,text,jsonb)', 'reader', true, $$funnel('t')$$),
+    ('funnel_by(text,jsonb,date,date,interval,text,integer,text,text,text,jsonb)', 'reader', true,
+     $$funnel_by('source', '["t"]'::jsonb, project => NULL)$$),
+    ('paths(date,date,text,integer,integer,text,text,text,jsonb)', 'reader', true, $$paths(max_steps => 0)$$),
+    ('sessions(text,interval,interval,text,jsonb)', 'reader', true, $$sessions('u0', project => NULL)$$),
+    ('user_stats(text,text)', 'reader', true, $$user_stats('u0', NULL)$$),
+    ('dau_svg(date,date,text,text,text,text,jsonb)', 'reader', true, $$dau_svg(project => NULL)$$),
+    ('retention_svg(date,date,text,text,text,text,text,text,text,text,text,jsonb)', 'reader', true,
+     $$retention_svg(cohort => 'x')$$),
+    ('metric(text,text,timestamptz,timestamptz,jsonb,text,text)', 'reader', true,
+     $$metric('clicks', '1 day', '2026-03-01', '2026-03-03', project => NULL)$$),
     ('events_list(text,jsonb,text,integer)', 'reader', true, $$events_list(max_rows => 0)$$),
     ('events_list(text,jsonb,text,integer)', 'reader', true, $$events_list(filters => '{"since": "never"}')$$),
     ('get_event(text,text)', 'reader', true, $$get_event('e1', NULL)$$),
     ('ingest_status(text)', 'reader', true, $$ingest_status(NULL)$$),
-    ('members_ids(bigint,bytea)', 'reader', true, $$members_ids(0, '\x3a300000010000000000000010000000')$$),
+    ('members_ids(bigint,bytea)', 'reader', true, $$members_ids(0, '\x3a3000000100000000000000100000000000')$$),
+    ('timeline_events(bytea)', 'reader', true, $$timeline_events('\x010206000002010280cca69a0d0280c60a000a22')$$),
+    ('timeline_events(bytea)', 'reader', true, $$timeline_events('\x00')$$),
     ('ingest_events(jsonb,text)', 'writer', true, $$ingest_events('"x"')$$),
     ('retry_dead_letters(text,integer)', 'writer', true, $$retry_dead_letters(NULL, 0)$$),
     ('retry_dead_letters(text,integer)', 'writer', false, $$retry_dead_letters()$$),
@@ -135,6 +219,12 @@ FROM (VALUES
     ('retract(text,text,text,boolean)', 'admin', true, $$retract('user_id:u0', project => 'beta')$$),
     ('forget(text,text,text,boolean)', 'admin', true, $$forget('u0', project => 'beta')$$),
     ('forget(text,text,text,boolean)', 'admin', true, $$forget('u0', 'anonymize', 'beta', false)$$),
+    ('create_metric(text,text,text,text[],text,jsonb,interval,interval,interval,interval)', 'admin', true,
+     $$create_metric('more', 'click', '$.amount', '{source}', 'beta')$$),
+    ('create_metric(text,text,text,text[],text,jsonb,interval,interval,interval,interval)', 'admin', true,
+     $$create_metric('clicks', 'click', project => 'beta')$$),
+    ('drop_metric(text,text)', 'admin', true, $$drop_metric('clicks', 'beta')$$),
+    ('drop_metric(text,text)', 'admin', true, $$drop_metric('clicks', 'nowhere')$$),
     ('health()', 'watch', true, $$health()$$),
     ('is_preloaded()', 'watch', true, $$is_preloaded()$$),
     ('launcher_pid()', 'watch', true, $$launcher_pid()$$),
@@ -167,14 +257,35 @@ FROM (VALUES
     ('refuse_foreign_graph()', 'nobody', true, $$refuse_foreign_graph()$$),
     ('members_difference(bytea,bytea)', 'nobody', true, $$members_difference('', '')$$),
     ('members_union(bytea,bytea)', 'nobody', true, $$members_union('', '')$$),
+    ('metric_users_count(bytea)', 'nobody', true, $$metric_users_count('')$$),
+    ('metric_users_set(bigint[])', 'nobody', true, $$metric_users_set('{1}')$$),
+    ('metric_users_union(bytea[])', 'nobody', true, $$metric_users_union('{}')$$),
+    ('timeline_run(bigint[],timestamptz[],bigint[],bigint[])', 'nobody', true,
+     $$timeline_run('{}', '{}', '{}', '{}')$$),
+    ('json_number(jsonb)', 'nobody', true, $$json_number('"1"')$$),
     ('note_progress(text,text,integer,integer)', 'nobody', true, $$note_progress('x', 'y', 1, 1)$$),
     ('wake_worker()', 'nobody', true, $$wake_worker()$$)
 ) AS v (object, kind, of_superuser, statement);
--- Of what changes by itself there is only to see that it answers.
+-- Of what changes by itself there is only to see that it answers; of users' totals, what does not depend on now.
 UPDATE probe.cases
 SET statement = format(CASE WHEN object IN ('health()', 'worker_slots()', 'progress_slots()')
                             THEN 'SELECT count(*) >= 0 FROM journey_stitch.%s'
+                            WHEN object = 'user_stats(text,text)'
+                            THEN 'SELECT to_jsonb(s) - ''{engagement_score,churn_risk}''::text[]
+                                  FROM journey_stitch.%s AS s'
                             ELSE 'SELECT * FROM journey_stitch.%s AS answer' END, statement);
+-- The aggregates, for each type of times. What they are made of takes arguments that no SQL has.
+INSERT INTO probe.cases (object, kind, statement)
+SELECT format('%s(%s,%s,boolean[])', f.name, f.types, t.type), 'reader',
+       format('SELECT journey_stitch.%s(%s, %L::%s, true, false) FROM generate_series(1, 3)',
+              f.name, f.arguments, t.first, t.type)
+FROM (VALUES ('timestamptz', 'interval', '2026-03-02', '1 day'), ('timestamp', 'interval', '2026-03-02', '1 day'),
+             ('date', 'interval', '2026-03-02', '1 day'), ('bigint', 'bigint', '1', '1')) AS t (type, length, first, one)
+CROSS JOIN LATERAL (VALUES
+    ('window_funnel', length, format('%L::%s', one, length)),
+    ('window_funnel', length || ',text', format('%L::%s, ''strict_order''', one, length)),
+    ('sequence_match', 'text', '''(?1)(?1)'''),
+    ('sequence_count', 'text', '''(?1).*(?1)''')) AS f (name, types, arguments);
 
 -- Relations by who may read them. rows: whoever reads, those of its projects. letters: those too, and whoever writes may
 -- mend the column event. log: admins. The rest is closed: partitions, sequences, the graph.
@@ -182,7 +293,8 @@ CREATE TABLE probe.relations (name text PRIMARY KEY, kind text NOT NULL);
 INSERT INTO probe.relations
 SELECT name, v.kind
 FROM (VALUES ('rows', 'projects project_grants events event_ids pending journeys keys merges users activity'),
-             ('rows', 'event_counts stitched_events merge_conflicts key_moves identity_rules identity_words'),
+             ('rows', 'event_counts timeline stitched_events merge_conflicts key_moves identity_rules identity_words'),
+             ('rows', 'metrics metric_definitions metric_granularities metric_combinations metric_windows'),
              ('log', 'identity_log'),
              ('letters', 'dead_letters'),
              ('watch', 'stat_stitch stat_worker stat_ingest stat_rejections stat_progress job_errors'),
@@ -351,9 +463,11 @@ WHERE 'tenant' = ANY (does);
 -- What each is to see of the relations: the superuser's rows of its projects. Grants, of itself only, admins all; and the
 -- rules that are shipped, which the superuser's own list leaves out.
 CREATE FUNCTION probe.rows(object text, projects text[], role name) RETURNS text LANGUAGE sql AS $$
-    SELECT probe.attempt(format('SELECT r.* FROM %s AS r LEFT JOIN journey_stitch.projects p ON p.id = r.%s
+    SELECT probe.attempt(format('SELECT r.* FROM %s AS r LEFT JOIN journey_stitch.projects p ON %s
                                  WHERE (p.name = ANY (%L) AND %s) OR %s ORDER BY to_jsonb(r)::text', object,
-        CASE object WHEN 'journey_stitch.projects' THEN 'id' ELSE 'project_id' END, projects,
+        CASE object WHEN 'journey_stitch.projects' THEN 'p.id = r.id'
+                    WHEN 'journey_stitch.metrics' THEN 'p.name = r.project'
+                    ELSE 'p.id = r.project_id' END, projects,
         CASE object WHEN 'journey_stitch.project_grants'
                     THEN format('(%L = ''boss'' OR pg_has_role(%1$L, r.grantee, ''USAGE''))', role)
                     ELSE 'true' END,
@@ -390,6 +504,7 @@ LANGUAGE sql AS $$
     SELECT CASE
         WHEN c.kind <> ALL (s.does) THEN
             answer IN ('42501: permission denied for function ' || split_part(c.object, '(', 1),
+                       '42501: permission denied for aggregate ' || split_part(c.object, '(', 1),
                        '42501: permission denied for schema journey_stitch')
         -- Who may read all is told that there is none.
         WHEN c.of_project AND c.project <> ALL (CASE c.kind WHEN 'read' THEN s.reads ELSE s.writes END)

@@ -9,6 +9,8 @@ FROM (SELECT project_id FROM journey_stitch.events
       UNION SELECT project_id FROM journey_stitch.users
       UNION SELECT project_id FROM journey_stitch.activity
       UNION SELECT project_id FROM journey_stitch.event_counts
+      UNION SELECT project_id FROM journey_stitch.timeline
+      UNION SELECT project_id FROM journey_stitch.metric_definitions
       UNION SELECT project_id FROM journey_stitch.project_grants
       UNION SELECT project_id FROM journey_stitch.merge_conflicts
       UNION SELECT project_id FROM journey_stitch.key_moves

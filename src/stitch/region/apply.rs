@@ -32,6 +32,14 @@ impl Cause<'_> {
     }
 }
 
+/// What came of it.
+pub struct Applied {
+    /// The ids of new journeys.
+    pub new: Vec<i64>,
+    /// Journeys of which nothing is left.
+    pub gone: Vec<i64>,
+}
+
 impl Region {
     /// Writes it. The project's lock is held. What becomes of rollups of journeys is added to `rollups`.
     pub fn apply(
@@ -40,17 +48,17 @@ impl Region {
         graph: &Graph,
         cause: &Cause<'_>,
         rollups: &mut Rollups,
-    ) -> Result<Vec<i64>, Error> {
+    ) -> Result<Applied, Error> {
         let sequence = Sequence::open(c"journey_entry_id")?;
         let new = self.outcome.groups.iter().filter(|group| matches!(group.becomes, Becomes::New(_)));
         let new_ids: Vec<i64> = new.map(|_| sequence.next()).collect();
         let change = Change { region: self, sql, graph, cause, new_ids };
         change.journeys()?;
-        change.absorbed()?;
+        let gone = change.absorbed()?;
         let key_ids = change.keys()?;
         change.pairs(&key_ids)?;
         change.rollups(rollups);
-        Ok(change.new_ids)
+        Ok(Applied { new: change.new_ids, gone })
     }
 }
 
@@ -166,8 +174,8 @@ impl Change<'_> {
         Some(json_counts(&counts))
     }
 
-    /// Journeys that are no more, and the ids that lead to those that are.
-    fn absorbed(&self) -> Result<(), Error> {
+    /// Journeys that are no more, and the ids that lead to those that are. Answers those of which nothing is left.
+    fn absorbed(&self) -> Result<Vec<i64>, Error> {
         let region = self.region;
         let survivors = self.survivors();
         let emptied = self.emptied();
@@ -210,9 +218,10 @@ impl Change<'_> {
             .remove_journeys(self.sql, absorbed.into_iter().chain(emptied.iter().copied()).collect())?;
         nowhere.extend(emptied);
         if !nowhere.is_empty() {
-            self.sql.run(include_str!("../../../sql/steps/region_emptied.sql"), &[nowhere.into()])?;
+            self.sql
+                .run(include_str!("../../../sql/steps/region_emptied.sql"), &[nowhere.as_slice().into()])?;
         }
-        Ok(())
+        Ok(nowhere)
     }
 
     /// Writes the keys; answers the id of each.
@@ -407,12 +416,13 @@ impl Change<'_> {
             }
         }
         for (event, group) in events() {
-            if let Some(journey) = journey_of(*group)
-                && (journey != event.journey || lost.contains(&journey))
-            {
-                let queued = &event.queued;
+            let Some(journey) = journey_of(*group) else { continue };
+            let queued = &event.queued;
+            if journey != event.journey || lost.contains(&journey) {
                 rollups.add(Identity::Journey, journey, &queued.event_type, queued.occurred_at);
             }
+            // Also of one that stays: the timeline may have it under an absorbed journey, which leads elsewhere now.
+            rollups.set_journey(&queued.event_type, queued.occurred_at, queued.id, journey);
         }
     }
 }

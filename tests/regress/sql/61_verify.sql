@@ -58,7 +58,7 @@ SELECT pg_temp.damage($$ UPDATE journey_stitch.pending SET project_id = -1 $$);
 -- Users.
 SELECT pg_temp.damage($$ DELETE FROM journey_stitch.users WHERE user_id = 'bob' $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.users SET user_id = 'rob' WHERE user_id = 'bob' $$);
-SELECT pg_temp.damage($$ INSERT INTO journey_stitch.users SELECT max(id) + 1, 1, 'ghost' FROM journey_stitch.users $$);
+SELECT pg_temp.damage($$ INSERT INTO journey_stitch.users (id, project_id, user_id) SELECT max(id) + 1, 1, 'ghost' FROM journey_stitch.users $$);
 -- Keys and their journeys.
 SELECT pg_temp.damage($$ DELETE FROM journey_stitch.keys WHERE kind = 'session_id' $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.keys SET value = 'rob' WHERE value = 'bob' $$);
@@ -84,15 +84,29 @@ SELECT pg_temp.damage($$ DELETE FROM journey_stitch.merges $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.merges SET absorbed_id = survivor_id $$);
 SELECT pg_temp.damage($$ INSERT INTO journey_stitch.key_moves (project_id, key_id, from_journey_id, rule) SELECT project_id, id, journey_id, 'by hand' FROM journey_stitch.keys WHERE value = 'bob' $$);
 -- Rollups: counts, users, journeys; a member too few, one too many, a row too few, one too many.
-SELECT pg_temp.damage($$ UPDATE journey_stitch.event_counts SET events = events + 1 WHERE grain = 'd' AND event_type = 'buy' $$);
-SELECT pg_temp.damage($$ DELETE FROM journey_stitch.event_counts WHERE grain = 'h' AND event_type = 'buy' $$);
-SELECT pg_temp.damage($$ INSERT INTO journey_stitch.event_counts SELECT starts_at, events, project_id, grain, 'ghost' FROM journey_stitch.event_counts WHERE event_type = 'buy' $$);
-SELECT pg_temp.damage($$ UPDATE journey_stitch.activity SET members = journey_stitch.members_difference(members, members) WHERE identity = 'u' AND grain = 'd' AND event_type = 'buy' $$);
-SELECT pg_temp.damage($$ DELETE FROM journey_stitch.activity WHERE identity = 'u' AND grain = 'h' AND event_type = 'buy' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.event_counts SET events = events + 1 WHERE event_type = 'buy' $$);
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.event_counts WHERE event_type = 'buy' $$);
+SELECT pg_temp.damage($$ INSERT INTO journey_stitch.event_counts SELECT starts_at, events, project_id, 'ghost' FROM journey_stitch.event_counts WHERE event_type = 'buy' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.activity SET members = journey_stitch.members_difference(members, members) WHERE identity = 'u' AND event_type = 'buy' $$);
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.activity WHERE identity = 'u' AND event_type = 'buy' $$);
 SELECT pg_temp.damage($$ UPDATE journey_stitch.activity a SET members = journey_stitch.members_union(a.members, b.members) FROM journey_stitch.activity b
-    WHERE a.identity = 'u' AND a.grain = 'd' AND a.event_type = 'buy' AND b.identity = 'u' AND b.grain = 'd' AND b.event_type = 'log in' $$);
-SELECT pg_temp.damage($$ DELETE FROM journey_stitch.activity WHERE identity = 'j' AND grain = 'd' AND event_type = '' AND starts_at = '2024-05-02Z' $$);
-SELECT pg_temp.damage($$ UPDATE journey_stitch.activity SET starts_at = starts_at + interval '30 minutes' WHERE identity = 'j' AND grain = 'h' AND event_type = 'log in' $$);
+    WHERE a.identity = 'u' AND a.event_type = 'buy' AND b.identity = 'u' AND b.event_type = 'log in' $$);
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.activity WHERE identity = 'j' AND event_type = '' AND starts_at = '2024-05-02Z' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.activity SET starts_at = starts_at + interval '1 day' WHERE identity = 'j' AND event_type = 'log in' $$);
+-- The timeline: a run too few, other ids, another day, another type; then nothing (NULL), another time, user, journey.
+SELECT pg_temp.damage($$ DELETE FROM journey_stitch.timeline WHERE event_type = 'buy' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.timeline SET last_id = last_id + 1 WHERE event_type = 'buy' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.timeline SET starts_at = starts_at + interval '1 day' WHERE event_type = 'buy' $$);
+SELECT pg_temp.damage($$ UPDATE journey_stitch.timeline SET event_type = 'sell' WHERE event_type = 'buy' $$);
+SELECT pg_temp.damage(format($$ UPDATE journey_stitch.timeline t SET run =
+    (SELECT journey_stitch.timeline_run(array_agg(r.id ORDER BY r.id), array_agg(%s ORDER BY r.id), array_agg(%s ORDER BY r.id), array_agg(%s ORDER BY r.id))
+     FROM journey_stitch.timeline_events(t.run) AS r) WHERE event_type = 'buy' $$, v.at, v.users, v.journeys))
+FROM (VALUES ('r.occurred_at', 'r.user_number', 'r.journey_number'), ('r.occurred_at + interval ''1 microsecond''', 'r.user_number', 'r.journey_number'),
+             ('r.occurred_at', 'NULL::bigint', 'r.journey_number'), ('r.occurred_at', 'r.user_number', 'r.journey_number + 1')) AS v (at, users, journeys);
+-- Users' totals, one after the other.
+SELECT pg_temp.damage(format($$ UPDATE journey_stitch.users SET %s WHERE user_id = 'bob' $$, v.change))
+FROM (VALUES ('total_events = total_events + 1'), ('first_seen = NULL'), ('last_active = last_active + interval ''1 s'''), ('total_purchases = 1'),
+             ('total_spent = 0.01'), ('last_purchase = first_seen'), ('durations = 1'), ('total_duration = 1')) AS v (change);
 -- The graph: vertices, their properties, edges; too few, too many, another one.
 SELECT pg_temp.damage($$ DELETE FROM journey_graph."Event" WHERE properties @> '{"id": "5"}' $$);
 SELECT pg_temp.damage($$ UPDATE journey_graph."Event" SET properties = replace(format('%s', properties), 'buy', 'sell')::ag_catalog.agtype WHERE properties @> '{"id": "5"}' $$);
@@ -111,7 +125,7 @@ SELECT pg_temp.damage($$ UPDATE journey_graph."PART_OF" SET end_id = (SELECT end
 
 -- A row of a rollup that is none is an error that says so.
 BEGIN;
-UPDATE journey_stitch.activity SET members = '\x00' WHERE identity = 'u' AND grain = 'd' AND event_type = '' AND starts_at = '2024-05-02Z';
+UPDATE journey_stitch.activity SET members = '\x00' WHERE identity = 'u' AND event_type = '' AND starts_at = '2024-05-02Z';
 SAVEPOINT s;
 SELECT * FROM journey_stitch.dau('2024-05-01', '2024-05-03');
 \echo :LAST_ERROR_SQLSTATE

@@ -27,6 +27,7 @@ SELECT journey_stitch.grant_project('shop', 'pg_monitor');
 -- Rules that wait, a word, what it refuses and moves, and who said it.
 SELECT is_in_force FROM journey_stitch.set_identity_rule('phone', merges => false, project => 'shop');
 SELECT events, keys FROM journey_stitch.unmerge('user_id:bob', project => 'shop', dry_run => false);
+SELECT events FROM journey_stitch.create_metric('t', 't', dimensions => '{source}', project => 'shop');
 SELECT "table", rows > 0 AS has_rows FROM pg_temp.rows();
 SELECT max(id) AS last_event FROM journey_stitch.events \gset
 SELECT journey_stitch.journey_of('1', 'shop') AS last_journey \gset

@@ -10,15 +10,17 @@ SELECT * FROM journey_stitch.ingest_events('[
     {"id": 2, "type": "b", "ts": "2024-05-01T10:20:00Z", "user_id": "bob"},
     {"id": 3, "type": "b", "ts": "2024-05-01T10:40:00Z", "user_id": "ann"}]');
 SELECT * FROM journey_stitch.stitch_pending();
-SELECT a.identity, a.grain, a.event_type, a.starts_at, string_agg(u.user_id, ' ' ORDER BY u.user_id) AS users, count(*) AS members
+SELECT a.identity, a.event_type, a.starts_at, string_agg(u.user_id, ' ' ORDER BY u.user_id) AS users, count(*) AS members
 FROM journey_stitch.activity a
 CROSS JOIN LATERAL journey_stitch.members_ids(a.chunk, a.members) AS m (id)
 LEFT JOIN journey_stitch.users u ON u.id = m.id AND a.identity = 'u'
-GROUP BY a.identity, a.grain, a.event_type, a.starts_at ORDER BY a.identity DESC, a.grain, a.starts_at, a.event_type;
-SELECT starts_at, grain, event_type, events FROM journey_stitch.event_counts ORDER BY grain, starts_at, event_type;
+GROUP BY a.identity, a.event_type, a.starts_at ORDER BY a.identity DESC, a.starts_at, a.event_type;
+SELECT starts_at, event_type, events FROM journey_stitch.event_counts ORDER BY starts_at, event_type;
+SELECT t.starts_at, t.event_type, r.occurred_at, u.user_id, r.journey_number > 0 AS has_journey
+FROM journey_stitch.timeline t CROSS JOIN LATERAL journey_stitch.timeline_events(t.run) AS r LEFT JOIN journey_stitch.users u ON u.id = r.user_number ORDER BY r.id;
 -- Union and difference of a's users and b's.
-WITH a AS (SELECT chunk, members FROM journey_stitch.activity WHERE identity = 'u' AND grain = 'd' AND event_type = 'a'),
-     b AS (SELECT chunk, members FROM journey_stitch.activity WHERE identity = 'u' AND grain = 'd' AND event_type = 'b')
+WITH a AS (SELECT chunk, members FROM journey_stitch.activity WHERE identity = 'u' AND event_type = 'a'),
+     b AS (SELECT chunk, members FROM journey_stitch.activity WHERE identity = 'u' AND event_type = 'b')
 SELECT (SELECT string_agg(u.user_id, ' ' ORDER BY u.user_id) FROM journey_stitch.members_ids(a.chunk, journey_stitch.members_union(a.members, b.members)) AS m (id) JOIN journey_stitch.users u USING (id)) AS a_or_b,
        (SELECT string_agg(u.user_id, ' ' ORDER BY u.user_id) FROM journey_stitch.members_ids(a.chunk, journey_stitch.members_difference(b.members, a.members)) AS m (id) JOIN journey_stitch.users u USING (id)) AS b_not_a,
        (SELECT count(*) FROM journey_stitch.members_ids(a.chunk, journey_stitch.members_difference(a.members, a.members))) AS a_not_a,
@@ -62,8 +64,8 @@ INSERT INTO journey_stitch.projects (name) VALUES ('');
 INSERT INTO journey_stitch.pending (project_id, events, event_ranges) VALUES (1, -1, '{}');
 INSERT INTO journey_stitch.event_ids SELECT * FROM journey_stitch.event_ids;
 INSERT INTO journey_stitch.keys SELECT id + 1000, journey_id, first_journey_id, project_id, kind, value FROM journey_stitch.keys;
-INSERT INTO journey_stitch.users SELECT id + 1000, project_id, user_id FROM journey_stitch.users;
-UPDATE journey_stitch.activity SET grain = 'w';
+INSERT INTO journey_stitch.users (id, project_id, user_id) SELECT id + 1000, project_id, user_id FROM journey_stitch.users;
+UPDATE journey_stitch.activity SET identity = 'w';
 \set VERBOSITY default
 
 SELECT * FROM journey_stitch.stitch_pending();
