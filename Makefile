@@ -32,8 +32,9 @@ soak: setup install ## What make test does for a shorter time: random faults und
 storm: setup install ## What make test does for half a minute: clients, cancels, terminates and kills at once (FOR=300 seconds)
 	@tests/cluster/storm.sh $(or $(FOR),300)
 
-bench: setup install ## What the identity engine costs, as ratios in the same run (EVENTS=100000)
+bench: setup install ## What identity rules and analytics cost, as ratios in the same run (EVENTS=100000)
 	@benches/identity.sh $(or $(EVENTS),100000)
+	@benches/analytics.sh $(or $(EVENTS),100000 1000000)
 
 lint: ## Check formatting, and clippy's lints as errors
 	@LAYER=lint tests/run.sh
