@@ -364,7 +364,8 @@ proptest! {
             set.insert(id);
         }
         prop_assert_eq!((fast.len(), fast.is_empty()), (set.len(), set.is_empty()));
-        prop_assert_eq!(fast.into_set(), set);
+        // Not by ==: of just 4,096 members one is a list and the other a bitmap.
+        prop_assert!(fast.into_set().iter().eq(set.iter()));
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Runs of the timeline, held against a map of entries, and their bytes, held against the format.
 
-use journey_stitch::analytics::timeline::{
-    Entry, MAX_RUN, TimelineError, decode, encode, for_each, insert, split,
-};
+use journey_stitch::analytics::timeline::{Entry, MAX_RUN, TimelineError, decode, encode, for_each, split};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -171,12 +169,7 @@ fn impossible_runs_are_refused() {
     assert_eq!(refused(&[entry(1, 0, Some(-1), 0)]), TimelineError::Negative);
     assert_eq!(refused(&[entry(1, 0, None, 1), entry(2, 0, None, -1)]), TimelineError::Negative);
     assert_eq!(refused(&plain(MAX_RUN + 1)), TimelineError::TooMany);
-    let run = encode(&plain(3)).unwrap();
-    assert_eq!(insert(&run, &plain(1)), Err(TimelineError::Unsorted));
-    assert_eq!(insert(&run, &[entry(9, 0, None, 0), entry(9, 1, None, 0)]), Err(TimelineError::Unsorted));
-    assert_eq!(insert(&run, &[entry(9, 0, None, -1)]), Err(TimelineError::Negative));
     assert_eq!(split(vec![entry(9, 0, None, 0), entry(9, 1, None, 0)]), Err(TimelineError::Unsorted));
-    assert!(matches!(insert(&[], &plain(1)), Err(TimelineError::Undecodable(_))));
 }
 
 #[test]
@@ -225,15 +218,11 @@ fn damaged_bytes_are_refused() {
 }
 
 #[test]
-fn what_comes_after_the_rest_is_appended() {
-    let run = encode(&plain(100)).unwrap();
-    let more: Vec<Entry> = plain(MAX_RUN).split_off(100);
-    assert_eq!(insert(&run, &more).unwrap(), [encode(&plain(MAX_RUN)).unwrap()]);
+fn one_more_than_fits_makes_two_even_runs() {
+    assert_eq!(split(plain(MAX_RUN)).unwrap(), [plain(MAX_RUN)]);
     let all = plain(MAX_RUN + 1);
-    let runs = insert(&run, &all[100..]).unwrap();
-    assert_eq!(runs, [encode(&all[..81]).unwrap(), encode(&all[81..]).unwrap()]);
-    assert_eq!(insert(&encode(&[]).unwrap(), &[]).unwrap(), Vec::<Vec<u8>>::new());
-    assert_eq!(insert(&run, &[]).unwrap(), [run]);
+    assert_eq!(split(all.clone()).unwrap(), [&all[..81], &all[81..]]);
+    assert_eq!(split(Vec::new()).unwrap(), Vec::<Vec<Entry>>::new());
 }
 
 /// Numbers that are wide or narrow, near an end or near each other.
@@ -324,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn batches_go_into_runs(
+    fn entries_are_cut_into_runs(
         stored in run(MAX_RUN),
         batch in run(2 * MAX_RUN + 50).prop_shuffle(),
         size in 0..2 * MAX_RUN + 50,
@@ -335,18 +324,15 @@ proptest! {
         expected.extend(fresh.iter().map(|entry| (entry.id, *entry)));
         let expected: Vec<Entry> = expected.into_values().collect();
 
-        let runs = insert(&encode(&stored).unwrap(), &fresh).unwrap();
-        let runs: Vec<Vec<Entry>> = runs.iter().map(|run| decode(run).unwrap()).collect();
+        let mut all = fresh;
+        all.extend(stored);
+        let runs = split(all).unwrap();
         // All of them, in order, in the fewest runs, and as even as can be.
         prop_assert_eq!(&runs.concat(), &expected);
         prop_assert_eq!(runs.len(), expected.len().div_ceil(MAX_RUN));
         let lengths: Vec<usize> = runs.iter().map(Vec::len).collect();
         prop_assert!(lengths.iter().max() <= lengths.iter().min().map(|least| least + 1).as_ref());
         prop_assert!(lengths.iter().all(|&length| 0 < length && length <= MAX_RUN));
-        // The same by split alone.
-        let mut all = fresh;
-        all.extend(stored);
-        prop_assert_eq!(split(all).unwrap(), runs);
     }
 
     #[test]
@@ -366,19 +352,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
-    fn forged_bytes_are_an_error_or_a_run(bytes in forged(), batch in run(3)) {
+    fn forged_bytes_are_an_error_or_a_run(bytes in forged()) {
         let (decoded, allocated) = allocated(|| decode(&bytes));
         prop_assert!(allocated <= MAX_RUN * size_of::<Entry>() + 100, "{} bytes", allocated);
         prop_assert_eq!(&visited(&bytes), &decoded);
-        let inserted = insert(&bytes, &batch);
-        match decoded {
-            Ok(entries) => {
-                prop_assert!(entries.len() <= MAX_RUN && entries.is_sorted_by(|a, b| a.id < b.id));
-                prop_assert!(entries.iter().all(|entry| entry.user.is_none_or(|user| user >= 0)));
-                prop_assert!(entries.iter().all(|entry| entry.journey >= 0));
-                prop_assert_eq!(decode(&encode(&entries).unwrap()).unwrap(), entries);
-            }
-            Err(error) => prop_assert_eq!(inserted, Err(error)),
+        if let Ok(entries) = decoded {
+            prop_assert!(entries.len() <= MAX_RUN && entries.is_sorted_by(|a, b| a.id < b.id));
+            prop_assert!(entries.iter().all(|entry| entry.user.is_none_or(|user| user >= 0)));
+            prop_assert!(entries.iter().all(|entry| entry.journey >= 0));
+            prop_assert_eq!(decode(&encode(&entries).unwrap()).unwrap(), entries);
         }
     }
 }

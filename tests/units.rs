@@ -45,12 +45,6 @@ fn out_of_range_is_said() {
     assert_eq!(Unit::Month.floor(i32::MAX), None);
 }
 
-#[test]
-fn names() {
-    assert_eq!(["day", "week", "month"].map(Unit::of_name), [Unit::Day, Unit::Week, Unit::Month].map(Some));
-    assert_eq!(Unit::of_name("Day"), None);
-}
-
 proptest! {
     #[test]
     fn months_count_up(year in 1..9000, month in 1..13, day in 1..29, count in 0..5000_i32) {

@@ -156,17 +156,6 @@ pub fn for_each(bytes: &[u8], mut visit: impl FnMut(Entry)) -> Result<(), Timeli
     if is_sound { Ok(()) } else { Err(undecodable("impossible numbers")) }
 }
 
-/// The runs that have the entries of a run and those of a batch, which may be in any order: one run, or
-/// several that are filled evenly, ascending and not overlapping. None if there are no entries at all.
-///
-/// # Errors
-/// If `run` is no valid one; [`TimelineError::Unsorted`] if an id is there twice; `Negative`.
-pub fn insert(run: &[u8], entries: &[Entry]) -> Result<Vec<Vec<u8>>, TimelineError> {
-    let mut all = decode(run)?;
-    all.extend_from_slice(entries);
-    split(all)?.iter().map(|run| encode(run)).collect()
-}
-
 /// Cuts entries, in any order, into the fewest runs, ascending and filled evenly: the numbers of their
 /// entries differ by one at most.
 ///

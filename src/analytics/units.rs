@@ -21,16 +21,6 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The unit of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        match name {
-            "day" => Some(Unit::Day),
-            "week" => Some(Unit::Week),
-            "month" => Some(Unit::Month),
-            _ => None,
-        }
-    }
-
     /// The date that many units after another; a month later than the 31st may be the 30th or earlier, as in
     /// PostgreSQL. `None`: out of range.
     pub fn after(self, date: i32, count: i32) -> Option<i32> {

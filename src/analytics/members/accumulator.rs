@@ -76,7 +76,7 @@ impl Accumulator {
         self.chunks.is_empty()
     }
 
-    /// The set.
+    /// The set, to be asked. (Of just 4,096 members of a chunk it is a bitmap, where a row has to be a list.)
     pub fn into_set(self) -> MemberSet {
         let set = |(chunk, bits): (i64, Box<[u64; CHUNK_WORDS]>)| {
             let bytes: Vec<u8> = bits.iter().flat_map(|word| word.to_le_bytes()).collect();
