@@ -21,11 +21,10 @@ mod sets;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 
+use crate::analytics::calendar::day_floor;
 use crate::error::Error;
 use crate::instant::from_unix_micros;
 use crate::sql::{self, Sql};
-
-const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Windows of a granularity of a metric that a batch removes at most, when they need not be kept any longer.
 const MOST_REMOVED: i64 = 1_000;
@@ -96,7 +95,7 @@ pub fn recompute(sql: &Sql, project_id: i32, events: &[(&str, i64)]) -> Result<(
     if metrics.is_empty() {
         return Ok(());
     }
-    let mut days: Vec<i64> = events.iter().map(|(_, at)| at - at.rem_euclid(DAY_MICROS)).collect();
+    let mut days: Vec<i64> = events.iter().map(|(_, at)| day_floor(*at)).collect();
     days.sort_unstable();
     days.dedup();
     let days =

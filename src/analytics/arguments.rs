@@ -19,7 +19,7 @@ pub const MOST_WINDOWS: i32 = 10_000;
 const FIRST_DATE: i32 = -730_119;
 const LAST_DATE: i32 = 2_921_939;
 /// From 1970-01-01 to 2000-01-01.
-const UNIX_TO_POSTGRES_DAYS: i64 = 10_957;
+pub const UNIX_TO_POSTGRES_DAYS: i64 = 10_957;
 /// Before every event, and after every event and window, at midnight UTC.
 pub const BEGINNING: i64 = (FIRST_DATE as i64 + UNIX_TO_POSTGRES_DAYS - 2) * DAY_MICROS;
 pub const END: i64 = (LAST_DATE as i64 + UNIX_TO_POSTGRES_DAYS + 100_000) * DAY_MICROS;
@@ -162,7 +162,7 @@ pub fn duration_argument(argument: &'static str, given: Option<Interval>) -> Res
     };
     let interval = given.ok_or_else(|| invalid("it is NULL"))?;
     // As PostgreSQL marks it: all fields at their limits.
-    if interval.months().abs() == i32::MAX || interval.months() == i32::MIN {
+    if matches!(interval.months(), i32::MIN | i32::MAX) {
         return Err(invalid("it is infinite"));
     }
     if interval.months() != 0 {

@@ -16,7 +16,7 @@ use super::timeline;
 use crate::error::Error;
 use crate::instant::{from_unix_micros, to_unix_micros};
 use crate::jsonb::Jsonb;
-use crate::sql::Sql;
+use crate::sql::{Row, Sql};
 use crate::stitch::batch::ordinal;
 
 /// An event, as far as analytics looks at it.
@@ -344,7 +344,7 @@ impl<'a> Reader<'a> {
     /// Which events of a span pass the filter, pending ones among them.
     fn passing(
         &self,
-        (from, until): (i64, i64),
+        span: (i64, i64),
         types: Option<&[&str]>,
         breakdown: Option<&Expression>,
     ) -> Result<(Passing, Values), Error> {
@@ -352,16 +352,8 @@ impl<'a> Reader<'a> {
         if self.filter.is_none() && breakdown.is_none() {
             return Ok((Passing(None), values));
         }
-        let mut args: Vec<DatumWithOid> = vec![
-            self.project_id.into(),
-            from_unix_micros(from)?.into(),
-            from_unix_micros(until)?.into(),
-            types.map(<[&str]>::to_vec).into(),
-            self.filter.into(),
-        ];
-        args.extend(Expression::columns(breakdown));
         let mut passing = HashMap::new();
-        self.sql.each(include_str!("../../sql/steps/events_passing.sql"), &args, |row| {
+        self.each_passing(span, types, self.filter, breakdown, |row| {
             passing.insert(row.get(1)?, values.number(row.nullable(2)?));
             Ok(())
         })?;
@@ -369,29 +361,36 @@ impl<'a> Reader<'a> {
     }
 
     /// The events of a span and of some types whose properties contain an object, pending ones among them.
-    pub fn matching(
-        &self,
-        (from, until): (i64, i64),
-        types: &[&str],
-        filter: Jsonb,
-    ) -> Result<HashSet<i64>, Error> {
-        let mut args: Vec<DatumWithOid> = vec![
-            self.project_id.into(),
-            from_unix_micros(from)?.into(),
-            from_unix_micros(until)?.into(),
-            types.to_vec().into(),
-            filter.into(),
-        ];
-        args.extend(Expression::columns(None));
+    pub fn matching(&self, span: (i64, i64), types: &[&str], filter: Jsonb) -> Result<HashSet<i64>, Error> {
         let mut matching = HashSet::new();
-        self.sql.each(include_str!("../../sql/steps/events_passing.sql"), &args, |row| {
+        self.each_passing(span, Some(types), Some(filter), None, |row| {
             matching.insert(row.get(1)?);
             Ok(())
         })?;
         Ok(matching)
     }
 
-    /// The same for the events of the tail that lie in any of the slices.
+    /// Visits events as they are stored: their ids, with the values of a breakdown.
+    fn each_passing(
+        &self,
+        (from, until): (i64, i64),
+        types: Option<&[&str]>,
+        filter: Option<Jsonb>,
+        breakdown: Option<&Expression>,
+        visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut args: Vec<DatumWithOid> = vec![
+            self.project_id.into(),
+            from_unix_micros(from)?.into(),
+            from_unix_micros(until)?.into(),
+            types.map(<[&str]>::to_vec).into(),
+            filter.into(),
+        ];
+        args.extend(Expression::columns(breakdown));
+        self.sql.each(include_str!("../../sql/steps/events_passing.sql"), &args, visit)
+    }
+
+    /// Which events of the tail pass the filter, of those that lie in any of the slices.
     fn passing_tail(&self, bounds: &[i64]) -> Result<Passing, Error> {
         let times = || {
             self.tail.activity.iter().map(|activity| activity.at).filter(|at| slice_of(bounds, *at).is_some())

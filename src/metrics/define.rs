@@ -4,8 +4,8 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::DAY_MICROS;
 use crate::analytics::arguments::filter_argument;
+use crate::analytics::calendar::DAY_MICROS;
 use crate::analytics::expression::check_path;
 use crate::analytics::path;
 use crate::error::Error;

@@ -4,10 +4,11 @@
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 
+use super::READ;
 use super::cover::cover;
 use super::define::name_argument;
-use super::{DAY_MICROS, READ};
-use crate::analytics::arguments::{Common, choice};
+use crate::analytics::arguments::{Common, UNIX_TO_POSTGRES_DAYS, choice};
+use crate::analytics::calendar::DAY_MICROS;
 use crate::answer::{Answer, Arguments, set_returning};
 use crate::error::Error;
 use crate::instant::{from_unix_micros, to_unix_micros};
@@ -19,8 +20,6 @@ const MOST_WINDOWS: i64 = 100_000;
 /// 0001-01-01 and 10000-01-01, in microseconds since the Unix epoch: the years that events are accepted from.
 const FIRST_INSTANT: i64 = -719_162 * DAY_MICROS;
 const LAST_INSTANT: i64 = 2_932_897 * DAY_MICROS;
-/// From 1970-01-01 to 2000-01-01.
-const UNIX_TO_POSTGRES_DAYS: i64 = 10_957;
 
 /// How long a window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

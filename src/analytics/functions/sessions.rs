@@ -90,7 +90,7 @@ fn member_events(sql: &Sql, project_id: i32, id: &str) -> Result<Vec<i64>, Error
         let mut ids = match (is_user, graph::exists()) {
             (true, true) => {
                 let statement = include_str!("../../../sql/steps/user_events.sql");
-                batch::ids(sql::for_lookups(|| sql::for_joins(|| sql.prepared(statement, &args)))?)?
+                batch::ids(sql::for_lookups(|| sql.prepared(statement, &args))?)?
             }
             _ => Vec::new(),
         };
