@@ -33,6 +33,8 @@ pub enum Error {
     OtherVersion(String),
     #[error("the graph journey_graph is gone, or parts of it are")]
     NoGraph,
+    #[error("Apache AGE does not store agtype in the form that journey_stitch writes")]
+    OtherAgtype,
     #[error("a rollup row cannot be read: {0}")]
     DamagedRollup(#[from] MembersError),
     #[error("a run of the timeline cannot be read: {0}")]
@@ -61,6 +63,7 @@ impl Error {
             Error::NotInstalled | Error::OtherVersion(_) | Error::NoGraph => {
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
             }
+            Error::OtherAgtype => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::Contradiction { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::NullArgument { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::DamagedRollup(_) | Error::DamagedTimeline(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
@@ -96,6 +99,7 @@ impl Error {
                     .into(),
             ),
             Error::NoGraph => Some("SELECT * FROM journey_stitch.rebuild_graph() makes it from the tables.".into()),
+            Error::OtherAgtype => Some("This version of Apache AGE needs another version of journey_stitch.".into()),
             Error::Contradiction { keys, .. } => {
                 Some(format!("journey_stitch.identity_words has it; journey_stitch.retract({keys}) takes it back."))
             }

@@ -1,13 +1,19 @@
-//! The graph: the only module that knows Apache AGE. Its label tables are written by plain SQL in the
-//! stitcher's transaction, set by set; Cypher's own CREATE and MERGE are a hundred times slower, and
-//! MERGE makes duplicates when two run at once.
+//! The graph: the only module that knows Apache AGE. Its label tables are written in the stitcher's transaction,
+//! new entries in [`bulk`], changes by plain SQL, set by set; Cypher's own CREATE and MERGE are a hundred times slower,
+//! and MERGE makes duplicates when two run at once.
+
+mod entries;
+pub mod properties;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 
+use self::entries::{Edges, Label, Properties};
 use crate::catalog::{self, relation};
 use crate::error::Error;
+use crate::sequence::Blocks;
 use crate::sql::{self, Row, Sql};
+use crate::stitch::batch::QueuedEvent;
 
 /// An AGE graphid is a label's number in the upper 16 bits and an entry id in the lower 48.
 const ENTRY_ID_BITS: u32 = 48;
@@ -40,13 +46,15 @@ fn has_graph() -> bool {
     exists()
 }
 
-/// The numbers that AGE gave to the labels.
+/// The labels of the graph.
 pub struct Graph {
-    event: i32,
-    correlation: i32,
-    journey: i32,
-    has_key: i32,
-    part_of: i32,
+    event: Label,
+    correlation: Label,
+    journey: Label,
+    has_key: Label,
+    part_of: Label,
+    has_key_ids: Blocks,
+    part_of_ids: Blocks,
 }
 
 impl Graph {
@@ -57,7 +65,7 @@ impl Graph {
         let is_left_over = "SELECT EXISTS (SELECT FROM journey_graph.\"Journey\")
                                 OR EXISTS (SELECT FROM journey_graph.\"Event\")";
         let is_there = exists();
-        if sql.run(has_journeys, &[])?.one()? == Some(true) {
+        if sql.prepared(has_journeys, &[])?.one()? == Some(true) {
             if !is_there {
                 return Err(Error::NoGraph);
             }
@@ -65,83 +73,100 @@ impl Graph {
             // It locks a table until the transaction ends, so only where there is something to do.
             sql.run("SELECT journey_stitch.ensure_graph()", &[])?;
         }
-        let mut rows = sql.run(include_str!("../sql/steps/graph_labels.sql"), &[])?;
+        let mut rows = sql.prepared(include_str!("../sql/steps/graph_labels.sql"), &[])?;
         let row = rows.next().ok_or(Error::Missing("labels of journey_graph"))?;
-        let label = |column| row.nullable(column)?.ok_or(Error::NoGraph);
-        Ok(Graph {
-            event: label(1)?,
-            correlation: label(2)?,
-            journey: label(3)?,
-            has_key: label(4)?,
-            part_of: label(5)?,
-        })
+        let label = |column, name| {
+            let number = row.nullable(column)?.ok_or(Error::NoGraph)?;
+            let table = relation(c"journey_graph", name).ok_or(Error::NoGraph)?;
+            Ok::<_, Error>(Label { number, table })
+        };
+        let blocks = |column, name| {
+            let sequence = relation(c"journey_graph", name).ok_or(Error::NoGraph)?;
+            Ok::<_, Error>(Blocks::of(sequence, row.nullable(column)?.ok_or(Error::NoGraph)?))
+        };
+        let graph = Graph {
+            event: label(1, c"Event")?,
+            correlation: label(2, c"Correlation")?,
+            journey: label(3, c"Journey")?,
+            has_key: label(4, c"HAS_KEY")?,
+            part_of: label(5, c"PART_OF")?,
+            has_key_ids: blocks(6, c"HAS_KEY_id_seq")?,
+            part_of_ids: blocks(7, c"PART_OF_id_seq")?,
+        };
+        entries::check_format(sql)?;
+        Ok(graph)
     }
 
     /// The number of the label Event.
     pub fn event(&self) -> i32 {
-        self.event
+        self.event.number
     }
 
     /// The number of the label Journey.
     pub fn journey(&self) -> i32 {
-        self.journey
+        self.journey.number
     }
 
-    /// Vertices for the events of queue rows.
-    pub fn add_events(&self, sql: &Sql, queue_rows: &[i64]) -> Result<(), Error> {
-        let args: [DatumWithOid; 2] = [queue_rows.into(), self.event.into()];
-        sql.run(include_str!("../sql/steps/graph_events.sql"), &args).map(drop)
+    /// Vertices for events.
+    pub fn add_events(&self, events: &[QueuedEvent]) -> Result<(), Error> {
+        let mut properties = Properties::default();
+        let mut ts = Vec::new();
+        self.event.insert_vertices(events.iter().map(|event| {
+            properties::write_time(event.occurred_at, &mut ts);
+            let ts = std::str::from_utf8(&ts).unwrap_or_default();
+            (event.id, properties.map(&[("id", &event.event_id), ("ts", ts), ("type", &event.event_type)]))
+        }))
     }
 
     /// Vertices for new journeys.
     pub fn add_journeys(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
-        let args: [DatumWithOid; 2] = [self.journey.into(), ids.into()];
-        sql.run(include_str!("../sql/steps/graph_journeys.sql"), &args).map(drop)
+        let args: [DatumWithOid; 2] = [self.journey.number.into(), ids.into()];
+        sql.prepared(include_str!("../sql/steps/graph_journeys.sql"), &args).map(drop)
     }
 
-    /// Vertices for new keys.
-    pub fn add_keys(&self, sql: &Sql, ids: &[i64], kinds: &[&str], values: &[&str]) -> Result<(), Error> {
-        let args: [DatumWithOid; 4] = [self.correlation.into(), ids.into(), kinds.into(), values.into()];
-        sql.run(include_str!("../sql/steps/graph_keys.sql"), &args).map(drop)
+    /// Vertices for new keys: id, kind and value.
+    pub fn add_keys<'a>(&self, keys: impl Iterator<Item = (i64, &'a str, &'a str)>) -> Result<(), Error> {
+        let mut properties = Properties::default();
+        self.correlation.insert_vertices(
+            keys.map(|(id, kind, value)| (id, properties.map(&[("kind", kind), ("value", value)]))),
+        )
     }
 
     /// Edges from keys to their journeys.
-    pub fn add_part_of(&self, sql: &Sql, keys: &[i64], journeys: &[i64]) -> Result<(), Error> {
-        let args: [DatumWithOid; 5] =
-            [self.part_of.into(), self.correlation.into(), self.journey.into(), keys.into(), journeys.into()];
-        sql.run(include_str!("../sql/steps/graph_part_of.sql"), &args).map(drop)
+    pub fn add_part_of(&self, keys: &[i64], journeys: &[i64]) -> Result<(), Error> {
+        let (label, ids) = (&self.part_of, &self.part_of_ids);
+        Edges { label, ids, from: &self.correlation, to: &self.journey }.insert(keys, journeys)
     }
 
     /// Edges from events to their keys.
-    pub fn add_has_key(&self, sql: &Sql, events: Vec<i64>, keys: Vec<i64>) -> Result<(), Error> {
-        let args: [DatumWithOid; 5] =
-            [self.has_key.into(), self.event.into(), self.correlation.into(), events.into(), keys.into()];
-        sql.run(include_str!("../sql/steps/graph_has_key.sql"), &args).map(drop)
+    pub fn add_has_key(&self, events: &[i64], keys: &[i64]) -> Result<(), Error> {
+        let (label, ids) = (&self.has_key, &self.has_key_ids);
+        Edges { label, ids, from: &self.event, to: &self.correlation }.insert(events, keys)
     }
 
     /// Makes the vertices of events say again what the events say.
     pub fn rewrite_events(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
-        change(sql, include_str!("../sql/steps/graph_rewrite_events.sql"), self.event, ids)
+        change(sql, include_str!("../sql/steps/graph_rewrite_events.sql"), self.event.number, ids)
     }
 
     /// Takes journeys' vertices out; their edges are gone or moved.
     pub fn remove_journeys(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
-        change(sql, include_str!("../sql/steps/graph_remove_journeys.sql"), self.journey, ids)
+        change(sql, include_str!("../sql/steps/graph_remove_journeys.sql"), self.journey.number, ids)
     }
 
     /// Takes keys' vertices out; their edges are gone.
     pub fn remove_keys(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
-        change(sql, include_str!("../sql/steps/graph_remove_keys.sql"), self.correlation, ids)
+        change(sql, include_str!("../sql/steps/graph_remove_keys.sql"), self.correlation.number, ids)
     }
 
     /// Takes events' vertices out; their edges are gone.
     pub fn remove_events(&self, sql: &Sql, ids: Vec<i64>) -> Result<(), Error> {
-        change(sql, include_str!("../sql/steps/graph_remove_events.sql"), self.event, ids)
+        change(sql, include_str!("../sql/steps/graph_remove_events.sql"), self.event.number, ids)
     }
 
     /// Takes the edges from keys to their journeys out.
     pub fn remove_part_of(&self, sql: &Sql, keys: Vec<i64>) -> Result<(), Error> {
-        change(sql, include_str!("../sql/steps/graph_remove_part_of.sql"), self.correlation, keys)
+        change(sql, include_str!("../sql/steps/graph_remove_part_of.sql"), self.correlation.number, keys)
     }
 
     /// Takes edges from events to keys out.
@@ -150,8 +175,8 @@ impl Graph {
             return Ok(());
         }
         let args: [DatumWithOid; 4] =
-            [self.event.into(), self.correlation.into(), events.into(), keys.into()];
-        sql.run(include_str!("../sql/steps/graph_remove_has_key.sql"), &args).map(drop)
+            [self.event.number.into(), self.correlation.number.into(), events.into(), keys.into()];
+        sql.prepared(include_str!("../sql/steps/graph_remove_has_key.sql"), &args).map(drop)
     }
 
     /// Hands `visit` each event of journeys that are to be absorbed: journey, time, type. Before
@@ -162,8 +187,8 @@ impl Graph {
         absorbed: &[i64],
         mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<i64, Error> {
-        let args: [DatumWithOid; 2] = [self.journey.into(), absorbed.into()];
-        let rows = sql.run(include_str!("../sql/steps/merge_activity.sql"), &args)?;
+        let args: [DatumWithOid; 2] = [self.journey.number.into(), absorbed.into()];
+        let rows = sql.prepared(include_str!("../sql/steps/merge_activity.sql"), &args)?;
         let count = rows.len() as i64;
         for row in rows {
             pgrx::check_for_interrupts!();
@@ -175,23 +200,23 @@ impl Graph {
     /// Makes edges of the keys that were refused to events of what is one journey once these are absorbed.
     /// Before [`Self::move_keys`].
     pub fn settle_conflicts(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<(), Error> {
-        let args: [DatumWithOid; 3] = [self.journey.into(), absorbed.into(), survivors.into()];
+        let args: [DatumWithOid; 3] = [self.journey.number.into(), absorbed.into(), survivors.into()];
         let statement = include_str!("../sql/steps/merge_conflicts.sql");
-        let rows = sql::for_joins(|| sql.run(statement, &args))?;
+        let rows = sql::for_joins(|| sql.prepared(statement, &args))?;
         let pairs =
             rows.map(|row| Ok((row.get(1)?, row.get(2)?))).collect::<Result<Vec<(i64, i64)>, Error>>()?;
         if pairs.is_empty() {
             return Ok(());
         }
-        let (events, keys) = pairs.into_iter().unzip();
-        self.add_has_key(sql, events, keys)
+        let (events, keys): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();
+        self.add_has_key(&events, &keys)
     }
 
     /// Moves the keys of absorbed journeys to their survivors, in the table and in the graph. Answers how
     /// many there are.
     pub fn move_keys(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<i64, Error> {
-        let args: [DatumWithOid; 3] = [self.journey.into(), absorbed.into(), survivors.into()];
-        let moved = sql.run(include_str!("../sql/steps/merge_keys.sql"), &args)?.one()?;
+        let args: [DatumWithOid; 3] = [self.journey.number.into(), absorbed.into(), survivors.into()];
+        let moved = sql.prepared(include_str!("../sql/steps/merge_keys.sql"), &args)?.one()?;
         Ok(moved.unwrap_or(0))
     }
 }
@@ -202,5 +227,5 @@ fn change(sql: &Sql, statement: &'static str, label: i32, ids: Vec<i64>) -> Resu
         return Ok(());
     }
     let args: [DatumWithOid; 2] = [label.into(), ids.into()];
-    sql.run(statement, &args).map(drop)
+    sql.prepared(statement, &args).map(drop)
 }

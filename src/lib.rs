@@ -20,6 +20,7 @@
 
 pub mod analytics;
 pub mod event;
+pub mod graph;
 pub mod identity;
 pub mod metrics;
 pub mod queue;
@@ -27,13 +28,13 @@ pub mod stitch;
 pub mod worker;
 
 mod answer;
+mod bulk;
 mod catalog;
 mod config;
 mod dead_letters;
 mod error;
 mod events;
 mod forget;
-mod graph;
 mod identity_log;
 mod identity_rules;
 mod ingest;

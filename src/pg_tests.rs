@@ -1,6 +1,8 @@
 //! Tests that run inside a server, each in a transaction that is rolled back: what only a backend can
 //! show of single modules. The SQL surface as users see it is in `tests/regress`.
 
+mod bulk;
+
 #[pgrx::pg_schema]
 mod tests {
     use pgrx::prelude::*;

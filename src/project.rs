@@ -41,14 +41,14 @@ pub fn all(sql: &Sql) -> Result<Vec<i32>, Error> {
 /// version makes a stale REPEATABLE READ caller fail (40001) where it would write a wrong answer.
 pub fn lock(sql: &Sql, project_id: i32) -> Result<(), Error> {
     let lock = "UPDATE journey_stitch.projects SET version = version + 1 WHERE id = $1";
-    sql.run(lock, &[project_id.into()])?;
+    sql.prepared(lock, &[project_id.into()])?;
     Ok(())
 }
 
 /// Locks the project for stitching unless another has it.
 pub fn try_lock(sql: &Sql, project_id: i32) -> Result<bool, Error> {
     let probe = "SELECT id FROM journey_stitch.projects WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED";
-    let free = sql.run(probe, &[project_id.into()])?.len() > 0;
+    let free = sql.prepared(probe, &[project_id.into()])?.len() > 0;
     if free {
         lock(sql, project_id)?;
     }
@@ -61,7 +61,7 @@ pub fn due(sql: &Sql) -> Result<Vec<i32>, Error> {
                  WHERE EXISTS (SELECT FROM journey_stitch.pending q
                                WHERE q.project_id = p.id AND q.next_attempt_at <= clock_timestamp())
                  ORDER BY p.id";
-    sql.run(query, &[])?.map(|row| row.get(1)).collect()
+    sql.prepared(query, &[])?.map(|row| row.get(1)).collect()
 }
 
 /// Makes sure that an event with this id has a partition to go to. The common case is one look into the

@@ -57,7 +57,7 @@ pub fn add(
         (tally.duplicates as i32).into(),
         tally.rejected.into(),
     ];
-    sql.run(include_str!("../sql/steps/ingest_pending.sql"), &args)?.map(|row| row.get(1)).collect()
+    sql.prepared(include_str!("../sql/steps/ingest_pending.sql"), &args)?.map(|row| row.get(1)).collect()
 }
 
 /// Takes the next batch of at most `max_events` events; `None`: nothing is due. The caller holds the
@@ -65,7 +65,7 @@ pub fn add(
 pub fn claim(sql: &Sql, project_id: i32, max_events: i64) -> Result<Option<Claim>, Error> {
     let args: [DatumWithOid; 2] = [project_id.into(), max_events.into()];
     let mut claim = Claim { rows: Vec::new(), events: 0, attempts: 0 };
-    for row in sql.run(include_str!("../sql/steps/queue_claim.sql"), &args)? {
+    for row in sql.prepared(include_str!("../sql/steps/queue_claim.sql"), &args)? {
         let id = row.get::<i64>(1)?;
         let events = i64::from(row.get::<i32>(2)?);
         claim.attempts = row.get(3)?;
@@ -108,7 +108,7 @@ fn take_out(
         given_up.into(),
         done.took.as_secs_f64().into(),
     ];
-    sql.run(include_str!("../sql/steps/queue_finish.sql"), &args).map(drop)
+    sql.prepared(include_str!("../sql/steps/queue_finish.sql"), &args).map(drop)
 }
 
 /// The batch failed: what becomes of it, in words for the log.
@@ -125,7 +125,7 @@ pub fn fail(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Res
     ];
     // The queue matters more than the record: where a full disk has no room for it, the batch waits all the same.
     let recorded = subtransaction::run(|| {
-        sql::writing(|sql| sql.run(include_str!("../sql/steps/queue_failed.sql"), &args).map(drop))
+        sql::writing(|sql| sql.prepared(include_str!("../sql/steps/queue_failed.sql"), &args).map(drop))
     });
     match recorded {
         Ok(()) => Ok(consequence),
@@ -146,7 +146,7 @@ fn put_back(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Res
         [row] if claim.events == 1 => {
             let args: [DatumWithOid; 3] =
                 [row.into(), failure.sqlstate.as_str().into(), failure.message.as_str().into()];
-            sql.run(include_str!("../sql/steps/queue_bury.sql"), &args)?;
+            sql.prepared(include_str!("../sql/steps/queue_bury.sql"), &args)?;
             take_out(sql, project_id, &claim.rows, &Done::default(), 0, 1)?;
             Ok((false, "the event went to dead_letters".to_owned()))
         }
@@ -164,14 +164,14 @@ fn put_back(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Res
 
 fn delay_rows(sql: &Sql, rows: &[i64], seconds: f64, message: &str) -> Result<(), Error> {
     let args: [DatumWithOid; 3] = [rows.to_vec().into(), seconds.into(), message.into()];
-    sql.run(include_str!("../sql/steps/queue_fail.sql"), &args)?;
+    sql.prepared(include_str!("../sql/steps/queue_fail.sql"), &args)?;
     Ok(())
 }
 
 /// Takes the first events of a row into a row of their own; answers its id.
 fn split(sql: &Sql, row: i64, events: i64) -> Result<i64, Error> {
     let args: [DatumWithOid; 2] = [row.into(), events.into()];
-    let first = sql.run(include_str!("../sql/steps/queue_split.sql"), &args)?.one()?;
+    let first = sql.prepared(include_str!("../sql/steps/queue_split.sql"), &args)?.one()?;
     first.ok_or(Error::Missing("queue row with more events than are taken from it"))
 }
 

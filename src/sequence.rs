@@ -22,3 +22,26 @@ impl Sequence {
             .unwrap_or_else(|| error!("nextval returned NULL"))
     }
 }
+
+/// A sequence that is drawn from by blocks: as each draw takes it on by its increment, all numbers up to the next one
+/// are whoever's drew.
+pub struct Blocks {
+    sequence: Sequence,
+    increment: i64,
+}
+
+impl Blocks {
+    /// The sequence with that oid, and what pg_sequence says of its increment.
+    pub fn of(sequence: pg_sys::Oid, increment: i64) -> Self {
+        Blocks { sequence: Sequence(sequence), increment: increment.max(1) }
+    }
+
+    /// `count` numbers that nobody else gets.
+    pub fn numbers(&self, count: usize) -> impl Iterator<Item = i64> {
+        let draws = count.div_ceil(self.increment as usize);
+        (0..draws).flat_map(|_| {
+            let first = self.sequence.next();
+            first..first + self.increment
+        })
+    }
+}

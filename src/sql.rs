@@ -285,6 +285,19 @@ impl Row<'_> {
         }
     }
 
+    /// The bytes of a value of variable length, whatever its type, without their header.
+    pub fn bytes(&self, column: i32) -> Option<&[u8]> {
+        // SAFETY: the callers ask for columns of such a type; what is detoasted lives as long as the connection.
+        unsafe {
+            let mut is_null = false;
+            let datum = pg_sys::SPI_getbinval(self.tuple, (*self.table).tupdesc, column, &mut is_null);
+            (!is_null).then(|| {
+                let value = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+                pgrx::varlena::varlena_to_byte_slice(value)
+            })
+        }
+    }
+
     /// The value of a column that is never NULL.
     pub fn get<T: FromDatum + IntoDatum>(&self, column: i32) -> Result<T, Error> {
         self.nullable(column)?.ok_or(Error::Missing("value in a column that is never NULL"))

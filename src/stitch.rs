@@ -207,7 +207,7 @@ fn stitch_events(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -
     let keys = writer.write_keys(&journeys)?;
     writer.record_merges(&keys)?;
     steps.enter("graph");
-    graph.add_events(sql, &claim.rows)?;
+    graph.add_events(&events)?;
     writer.add_edges(&keys)?;
     writer.write_contest(&keys, &journeys)?;
 

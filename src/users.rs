@@ -84,7 +84,7 @@ pub fn record<'e>(
     totals.sort_unstable_by_key(|(user_id, _)| *user_id);
     let mut numbers = HashMap::with_capacity(totals.len());
     let args = columns(project_id, &totals)?;
-    for row in sql.run(include_str!("../sql/steps/users_add.sql"), &args)? {
+    for row in sql.prepared(include_str!("../sql/steps/users_add.sql"), &args)? {
         numbers.insert(totals[batch::ordinal(&row)?].0, row.get(2)?);
     }
     let new: Vec<(&str, Totals)> =
@@ -95,7 +95,7 @@ pub fn record<'e>(
         numbers.extend(new.iter().map(|(user_id, _)| *user_id).zip(ids.iter().copied()));
         let mut args = columns(project_id, &new)?;
         args.push(ids.into());
-        sql.run(include_str!("../sql/steps/users_insert.sql"), &args)?;
+        sql.prepared(include_str!("../sql/steps/users_insert.sql"), &args)?;
     }
     Ok(numbers)
 }
@@ -162,7 +162,7 @@ pub fn find<'e>(
     let mut users: HashMap<&str, Option<i64>> = user_ids.map(|user_id| (user_id, None)).collect();
     let names: Vec<&str> = users.keys().copied().collect();
     let args: [DatumWithOid; 2] = [project_id.into(), names.clone().into()];
-    for row in sql.run(include_str!("../sql/steps/users_find.sql"), &args)? {
+    for row in sql.prepared(include_str!("../sql/steps/users_find.sql"), &args)? {
         users.insert(names[batch::ordinal(&row)?], Some(row.get(2)?));
     }
     Ok(users)

@@ -1,4 +1,4 @@
--- Vertices of events $2 as graph_events.sql makes them; $1 the label Event
+-- Vertices of events $2 as the stitcher makes them; $1 the label Event
 UPDATE journey_graph."Event" v
 SET properties = ag_catalog.agtype_build_map(
         'id', e.event_id, 'type', e.event_type,

@@ -1,7 +1,7 @@
--- The events of queue rows $1, in the order in which they are stitched
+-- The events of queue rows $1
 SELECT e.id, e.occurred_at, e.event_id, e.event_type, e.user_id, e.session_id, e.identifiers,
        CASE WHEN e.event_type = 'purchase' THEN journey_stitch.json_number(e.properties -> 'amount') END,
-       journey_stitch.json_number(e.properties -> 'duration')
+       CASE WHEN e.properties ? 'duration' THEN journey_stitch.json_number(e.properties -> 'duration') END
 FROM journey_stitch.pending q
 CROSS JOIN unnest(q.event_ranges) AS r (ids)
 CROSS JOIN LATERAL (
@@ -9,4 +9,3 @@ CROSS JOIN LATERAL (
     SELECT * FROM journey_stitch.events e WHERE e.id >= lower(r.ids) AND e.id < upper(r.ids) ORDER BY e.id OFFSET 0
 ) AS e
 WHERE q.id = ANY ($1)
-ORDER BY e.occurred_at, e.event_id COLLATE "C"

@@ -156,7 +156,7 @@ fn put(cells: &mut Cells, identity: Identity, member: i64, (event_type, starts_a
 fn write_cells(
     sql: &Sql,
     project_id: i32,
-    statement: &str,
+    statement: &'static str,
     cells: Cells,
     names: &[&str],
 ) -> Result<(), Error> {
@@ -177,7 +177,7 @@ fn write_cells(
         cells.iter().map(|(cell, _)| cell.chunk).collect::<Vec<i64>>().into(),
         sets.iter().map(Vec::as_slice).collect::<Vec<&[u8]>>().into(),
     ];
-    sql.run(statement, &args)?;
+    sql.prepared(statement, &args)?;
     Ok(())
 }
 
@@ -197,7 +197,7 @@ fn write_counts(
         starts(counts.iter().map(|((_, starts_at), _)| *starts_at))?.into(),
         counts.iter().map(|(_, events)| *events).collect::<Vec<i64>>().into(),
     ];
-    sql.run(include_str!("../../sql/steps/event_counts_add.sql"), &args)?;
+    sql.prepared(include_str!("../../sql/steps/event_counts_add.sql"), &args)?;
     Ok(())
 }
 

@@ -38,13 +38,13 @@ pub struct QueuedEvent {
 /// The events of queue rows, in the order in which they are stitched: of time, then of event_id.
 pub fn read_events(sql: &Sql, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Error> {
     let args: [DatumWithOid; 1] = [queue_rows.to_vec().into()];
-    let rows = sql.run(include_str!("../../sql/steps/stitch_events.sql"), &args)?;
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        pgrx::check_for_interrupts!();
+    let mut events = Vec::new();
+    sql.each_prepared(include_str!("../../sql/steps/stitch_events.sql"), &args, |row| {
         let (amount, duration) = (row.nullable(8)?, row.nullable(9)?);
-        events.push(QueuedEvent { amount, duration, ..QueuedEvent::of_row(&row)? });
-    }
+        events.push(QueuedEvent { amount, duration, ..QueuedEvent::of_row(row)? });
+        Ok(())
+    })?;
+    events.sort_unstable_by(|a, b| (a.occurred_at, &a.event_id).cmp(&(b.occurred_at, &b.event_id)));
     Ok(events)
 }
 
@@ -197,7 +197,7 @@ pub fn find_keys(sql: &Sql, project_id: i32, keys: &mut [Key<'_>]) -> Result<(),
         keys.iter().map(|key| key.kind).collect::<Vec<_>>().into(),
         keys.iter().map(|key| key.value.as_ref()).collect::<Vec<_>>().into(),
     ];
-    for row in sql.run(include_str!("../../sql/steps/keys_find.sql"), &args)? {
+    for row in sql.prepared(include_str!("../../sql/steps/keys_find.sql"), &args)? {
         let key = &mut keys[ordinal(&row)?];
         key.id = Some(row.get(2)?);
         key.journey = row.nullable(3)?;
@@ -213,7 +213,7 @@ fn find_journeys(sql: &Sql, journey_of_key: &[Option<i64>]) -> Result<HashMap<i6
     ids.sort_unstable();
     ids.dedup();
     let mut journeys = HashMap::with_capacity(ids.len());
-    for row in sql.run(include_str!("../../sql/steps/journeys_find.sql"), &[ids.into()])? {
+    for row in sql.prepared(include_str!("../../sql/steps/journeys_find.sql"), &[ids.into()])? {
         let journey = Journey {
             keys: row.get::<i32>(2)?.unsigned_abs(),
             last_seen: to_unix_micros(row.get(3)?),

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
 
-use super::batch::{Batch, Hold, QueuedEvent};
+use super::batch::{Batch, Hold, Key, QueuedEvent};
 use crate::analytics::rollups::{Identity, Rollups};
+use crate::bulk;
+use crate::catalog::relation;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::identity::rules::Rules;
@@ -77,14 +80,14 @@ impl Writer<'_> {
                 kind_counts(&new).into(),
                 founders.into(),
             ];
-            self.sql.run(include_str!("../../sql/steps/journeys_insert.sql"), &args)?;
+            self.sql.prepared(include_str!("../../sql/steps/journeys_insert.sql"), &args)?;
             let ids = new.iter().map(|&component| journeys[component]).collect();
             self.graph.add_journeys(self.sql, ids)?;
         }
         if !present.is_empty() {
             let [ids, keys, events, first, last] = growth_columns(&present, &journeys, &growth)?;
             let args: [DatumWithOid; 6] = [ids, keys, events, first, last, kind_counts(&present).into()];
-            self.sql.run(include_str!("../../sql/steps/journeys_update.sql"), &args)?;
+            self.sql.prepared(include_str!("../../sql/steps/journeys_update.sql"), &args)?;
         }
         Ok(journeys)
     }
@@ -146,28 +149,18 @@ impl Writer<'_> {
             |key: usize| self.batch.plan.component_of_key[key].map(|component| journeys[component as usize]);
         let new: Vec<usize> = (0..ids.len()).filter(|&key| keys[key].id.is_none()).collect();
         if !new.is_empty() {
-            let new_ids: Vec<i64> = new.iter().map(|&key| ids[key]).collect();
-            let kinds: Vec<&str> = new.iter().map(|&key| keys[key].kind).collect();
-            let values: Vec<&str> = new.iter().map(|&key| keys[key].value.as_ref()).collect();
-            let since = new.iter().map(|&key| keys[key].since.map(from_unix_micros).transpose());
-            let args: [DatumWithOid; 7] = [
-                self.project_id.into(),
-                new_ids.as_slice().into(),
-                kinds.as_slice().into(),
-                values.as_slice().into(),
-                new.iter().map(|&key| journey_of(key)).collect::<Vec<Option<i64>>>().into(),
-                new.iter().map(|&key| keys[key].hold.map(Hold::code)).collect::<Vec<_>>().into(),
-                since.collect::<Result<Vec<_>, _>>()?.into(),
-            ];
-            self.sql.run(include_str!("../../sql/steps/keys_insert.sql"), &args)?;
-            self.graph.add_keys(self.sql, &new_ids, &kinds, &values)?;
+            let key = |&n: &usize| {
+                let Key { kind, ref value, hold, since, .. } = keys[n];
+                NewKey { id: ids[n], kind, value, journey: journey_of(n), hold, since }
+            };
+            insert_keys(self.graph, self.project_id, &new.iter().map(key).collect::<Vec<_>>())?;
         }
         let tied = |key: &usize| keys[*key].journey.is_none();
         let (tied, of_journeys): (Vec<usize>, Vec<i64>) =
             (0..ids.len()).filter(tied).filter_map(|key| Some((key, journey_of(key)?))).unzip();
         if !tied.is_empty() {
             let tied_ids: Vec<i64> = tied.iter().map(|&key| ids[key]).collect();
-            self.graph.add_part_of(self.sql, &tied_ids, &of_journeys)?;
+            self.graph.add_part_of(&tied_ids, &of_journeys)?;
         }
         let (again, of_journeys): (Vec<i64>, Vec<i64>) = tied
             .iter()
@@ -178,7 +171,7 @@ impl Writer<'_> {
         if !again.is_empty() {
             let args: [DatumWithOid; 4] =
                 [again.into(), of_journeys.into(), "first event that it ties".into(), self.project_id.into()];
-            self.sql.run(include_str!("../../sql/steps/keys_tie.sql"), &args)?;
+            self.sql.prepared(include_str!("../../sql/steps/keys_tie.sql"), &args)?;
         }
         Ok(ids)
     }
@@ -202,7 +195,7 @@ impl Writer<'_> {
             merges.iter().map(|merge| keys[merge.key as usize]).collect::<Vec<i64>>().into(),
             merges.iter().map(|merge| self.batch.keys[merge.key as usize].kind).collect::<Vec<&str>>().into(),
         ];
-        self.sql.run(include_str!("../../sql/steps/merge_record.sql"), &args).map(drop)
+        self.sql.prepared(include_str!("../../sql/steps/merge_record.sql"), &args).map(drop)
     }
 
     /// Edges from the events to the keys that tie them.
@@ -213,7 +206,7 @@ impl Writer<'_> {
             .zip(self.batch.keys_of_events.iter())
             .flat_map(|(event, of_event)| of_event.iter().map(|&key| (event.id, keys[key as usize])))
             .unzip();
-        self.graph.add_has_key(self.sql, from, to)
+        self.graph.add_has_key(&from, &to)
     }
 
     /// Writes down which keys were refused, and which join no journeys from now on.
@@ -229,7 +222,7 @@ impl Writer<'_> {
                 refused.iter().map(|r| r.rule.as_str()).collect::<Vec<_>>().into(),
                 times.collect::<Result<Vec<_>, _>>()?.into(),
             ];
-            self.sql.run(include_str!("../../sql/steps/conflicts_insert.sql"), &args)?;
+            self.sql.prepared(include_str!("../../sql/steps/conflicts_insert.sql"), &args)?;
         }
         let mut tense: HashMap<i64, i64> = HashMap::new();
         for refused in refused.iter().filter(|refused| refused.makes_tense) {
@@ -255,7 +248,7 @@ impl Writer<'_> {
                 held.iter().map(|held| held.hold.map(Hold::code)).collect::<Vec<_>>().into(),
                 since.collect::<Result<Vec<_>, _>>()?.into(),
             ];
-            self.sql.run(include_str!("../../sql/steps/keys_hold.sql"), &args)?;
+            self.sql.prepared(include_str!("../../sql/steps/keys_hold.sql"), &args)?;
         }
         Ok(())
     }
@@ -281,6 +274,41 @@ impl Writer<'_> {
     }
 }
 
+/// A key that is to be made.
+pub struct NewKey<'a> {
+    pub id: i64,
+    pub kind: &'a str,
+    pub value: &'a str,
+    pub journey: Option<i64>,
+    pub hold: Option<Hold>,
+    /// Since when it joins no journeys, in microseconds since the Unix epoch.
+    pub since: Option<i64>,
+}
+
+/// Makes keys, in the table and in the graph.
+pub fn insert_keys(graph: &Graph, project_id: i32, keys: &[NewKey<'_>]) -> Result<(), Error> {
+    let table = relation(c"journey_stitch", c"keys").ok_or(Error::Missing("table keys"))?;
+    let columns =
+        [c"id", c"journey_id", c"first_journey_id", c"project_id", c"kind", c"value", c"hold", c"since"];
+    let since = keys.iter().map(|key| key.since.map(from_unix_micros).transpose());
+    let since = since.collect::<Result<Vec<Option<TimestampWithTimeZone>>, _>>()?;
+    let rows = keys.iter().zip(since).map(|(key, since)| {
+        let (journey, hold) = (key.journey.into_datum(), key.hold.map(Hold::code));
+        [
+            key.id.into_datum(),
+            journey,
+            journey,
+            project_id.into_datum(),
+            key.kind.into_datum(),
+            key.value.into_datum(),
+            hold.and_then(|hold| hold.bytes().next()).map(pg_sys::Datum::from),
+            since.into_datum(),
+        ]
+    });
+    bulk::insert(table, columns, rows)?;
+    graph.add_keys(keys.iter().map(|key| (key.id, key.kind, key.value)))
+}
+
 /// Of journeys, by id, the time of the last event at which a merge with them was refused.
 pub fn make_tense(sql: &Sql, tense: &HashMap<i64, i64>) -> Result<(), Error> {
     if tense.is_empty() {
@@ -289,7 +317,7 @@ pub fn make_tense(sql: &Sql, tense: &HashMap<i64, i64>) -> Result<(), Error> {
     let (ids, until): (Vec<i64>, Vec<i64>) = tense.iter().unzip();
     let until = until.into_iter().map(from_unix_micros).collect::<Result<Vec<_>, _>>()?;
     let args: [DatumWithOid; 2] = [ids.into(), until.into()];
-    sql.run(include_str!("../../sql/steps/journeys_tense.sql"), &args).map(drop)
+    sql.prepared(include_str!("../../sql/steps/journeys_tense.sql"), &args).map(drop)
 }
 
 /// Moves what belongs to absorbed journeys (the map's keys) to their survivors, in the tables and the graph;
@@ -309,20 +337,20 @@ pub fn merge_journeys(
         Ok(())
     })?;
     let has_conflicts = "SELECT EXISTS (SELECT FROM journey_stitch.merge_conflicts)";
-    if sql.run(has_conflicts, &[])?.one()? == Some(true) {
+    if sql.prepared(has_conflicts, &[])?.one()? == Some(true) {
         graph.settle_conflicts(sql, &absorbed, &into)?;
     }
     let keys = graph.move_keys(sql, &absorbed, &into)?;
     // What the graph does not lead to would be left behind in journeys that are no more.
     let counts =
         "SELECT sum(event_count)::bigint, sum(key_count) FROM journey_stitch.journeys WHERE id = ANY ($1)";
-    let counted = sql.run(counts, &[absorbed.as_slice().into()])?.next();
+    let counted = sql.prepared(counts, &[absorbed.as_slice().into()])?.next();
     if counted.map(|row| Ok::<_, Error>((row.get(1)?, row.get(2)?))).transpose()? != Some((events, keys)) {
         return Err(Error::NoGraph);
     }
     let count = absorbed.len();
     let args: [DatumWithOid; 2] = [absorbed.into(), into.into()];
-    sql.run(include_str!("../../sql/steps/merge_journeys.sql"), &args)?;
+    sql.prepared(include_str!("../../sql/steps/merge_journeys.sql"), &args)?;
     Ok(count)
 }
 

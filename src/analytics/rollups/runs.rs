@@ -77,7 +77,7 @@ impl Writer<'_> {
             bound(|ids| ids.keys().max()).into(),
         ];
         let (mut rewritten, mut emptied) = (Vec::new(), Vec::new());
-        for row in self.sql.run(include_str!("../../../sql/steps/timeline_find.sql"), &args)? {
+        for row in self.sql.prepared(include_str!("../../../sql/steps/timeline_find.sql"), &args)? {
             pgrx::check_for_interrupts!();
             let n = ordinal(&row)?;
             let mut run = run_of_row(&row, days[n])?;
@@ -124,7 +124,7 @@ impl Writer<'_> {
         let [types, starts] = self.days(days)?;
         let args: [DatumWithOid; 3] = [self.project_id.into(), types, starts];
         let mut last: Vec<Option<Rewritten>> = days.iter().map(|_| None).collect();
-        for row in self.sql.run(include_str!("../../../sql/steps/timeline_last.sql"), &args)? {
+        for row in self.sql.prepared(include_str!("../../../sql/steps/timeline_last.sql"), &args)? {
             let n = ordinal(&row)?;
             last[n] = Some(run_of_row(&row, days[n])?);
         }
@@ -143,7 +143,7 @@ impl Writer<'_> {
         let [types, starts] = self.days(&days)?;
         let [first, last, packed] = packed(runs.iter().map(|(_, entries)| entries.as_slice()))?;
         let args: [DatumWithOid; 6] = [self.project_id.into(), types, starts, first, last, packed];
-        self.sql.run(include_str!("../../../sql/steps/timeline_insert.sql"), &args).map(drop)
+        self.sql.prepared(include_str!("../../../sql/steps/timeline_insert.sql"), &args).map(drop)
     }
 
     fn update(&self, runs: Vec<Rewritten>) -> Result<(), Error> {
@@ -155,7 +155,7 @@ impl Writer<'_> {
         let [first, last, packed] = packed(runs.iter().map(|run| run.entries.as_slice()))?;
         let before = runs.iter().map(|run| run.first_id).collect::<Vec<i64>>().into();
         let args: [DatumWithOid; 7] = [self.project_id.into(), types, starts, before, first, last, packed];
-        self.sql.run(include_str!("../../../sql/steps/timeline_update.sql"), &args).map(drop)
+        self.sql.prepared(include_str!("../../../sql/steps/timeline_update.sql"), &args).map(drop)
     }
 
     fn delete(&self, runs: Vec<Rewritten>) -> Result<(), Error> {
@@ -166,7 +166,7 @@ impl Writer<'_> {
         let [types, starts] = self.days(&days)?;
         let first = runs.iter().map(|run| run.first_id).collect::<Vec<i64>>().into();
         let args: [DatumWithOid; 4] = [self.project_id.into(), types, starts, first];
-        self.sql.run(include_str!("../../../sql/steps/timeline_delete.sql"), &args).map(drop)
+        self.sql.prepared(include_str!("../../../sql/steps/timeline_delete.sql"), &args).map(drop)
     }
 
     /// The columns event_type and starts_at.

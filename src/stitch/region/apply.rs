@@ -15,7 +15,7 @@ use crate::sequence::Sequence;
 use crate::sql::Sql;
 use crate::stitch::batch::Hold;
 use crate::stitch::contest;
-use crate::stitch::write::{json_counts, make_tense};
+use crate::stitch::write::{NewKey, insert_keys, json_counts, make_tense};
 
 /// Why journeys are computed anew, as the trail has it.
 #[derive(Debug, Clone, Copy)]
@@ -107,12 +107,12 @@ impl Change<'_> {
             let [ids, keys, events, first, last, kinds, founders] = self.columns(&new)?;
             let args: [DatumWithOid; 8] =
                 [region.project_id.into(), ids, keys, events, first, last, kinds, founders];
-            self.sql.run(include_str!("../../../sql/steps/journeys_insert.sql"), &args)?;
+            self.sql.prepared(include_str!("../../../sql/steps/journeys_insert.sql"), &args)?;
             self.graph.add_journeys(self.sql, self.new_ids.clone())?;
         }
         if !present.is_empty() {
             let args = self.columns(&present)?;
-            self.sql.run(include_str!("../../../sql/steps/region_update.sql"), &args)?;
+            self.sql.prepared(include_str!("../../../sql/steps/region_update.sql"), &args)?;
         }
         self.tension()
     }
@@ -183,7 +183,7 @@ impl Change<'_> {
         if !absorbed.is_empty() {
             let args: [DatumWithOid; 4] =
                 [region.project_id.into(), absorbed.as_slice().into(), into.into(), self.cause.rule.into()];
-            self.sql.run(include_str!("../../../sql/steps/region_absorb.sql"), &args)?;
+            self.sql.prepared(include_str!("../../../sql/steps/region_absorb.sql"), &args)?;
         }
         let index_of: HashMap<i64, usize> = region
             .events
@@ -212,14 +212,16 @@ impl Change<'_> {
         }
         if !aliases.is_empty() {
             let args: [DatumWithOid; 2] = [aliases.into(), lead_to.into()];
-            self.sql.run(include_str!("../../../sql/steps/region_aliases.sql"), &args)?;
+            self.sql.prepared(include_str!("../../../sql/steps/region_aliases.sql"), &args)?;
         }
         self.graph
             .remove_journeys(self.sql, absorbed.into_iter().chain(emptied.iter().copied()).collect())?;
         nowhere.extend(emptied);
         if !nowhere.is_empty() {
-            self.sql
-                .run(include_str!("../../../sql/steps/region_emptied.sql"), &[nowhere.as_slice().into()])?;
+            self.sql.prepared(
+                include_str!("../../../sql/steps/region_emptied.sql"),
+                &[nowhere.as_slice().into()],
+            )?;
         }
         Ok(nowhere)
     }
@@ -263,7 +265,7 @@ impl Change<'_> {
                 self.cause.rule.into(),
                 self.cause.log.into(),
             ];
-            self.sql.run(include_str!("../../../sql/steps/region_moves.sql"), &args)?;
+            self.sql.prepared(include_str!("../../../sql/steps/region_moves.sql"), &args)?;
         }
         // Edges last, when the keys are what they are to be.
         let is_elsewhere =
@@ -279,11 +281,13 @@ impl Change<'_> {
         let (hooked, to): (Vec<i64>, Vec<i64>) =
             replaced.iter().filter_map(|&n| Some((ids[n], journey_of(n)?))).unzip();
         if !hooked.is_empty() {
-            self.graph.add_part_of(self.sql, &hooked, &to)?;
+            self.graph.add_part_of(&hooked, &to)?;
         }
         if !gone.is_empty() {
-            self.sql
-                .run(include_str!("../../../sql/steps/region_keys_gone.sql"), &[gone.as_slice().into()])?;
+            self.sql.prepared(
+                include_str!("../../../sql/steps/region_keys_gone.sql"),
+                &[gone.as_slice().into()],
+            )?;
             self.graph.remove_keys(self.sql, gone)?;
         }
         Ok(ids)
@@ -304,23 +308,12 @@ impl Change<'_> {
         if new.is_empty() {
             return Ok(());
         }
-        let keys: Vec<&Key> = new.iter().map(|&n| &self.region.keys[n]).collect();
-        let new_ids: Vec<i64> = new.iter().map(|&n| ids[n]).collect();
-        let kinds: Vec<&str> = keys.iter().map(|key| key.kind.as_str()).collect();
-        let values: Vec<&str> = keys.iter().map(|key| key.value.as_str()).collect();
-        let held: Vec<(Option<Hold>, Option<i64>)> = new.iter().map(|&n| self.held(n, true)).collect();
-        let since = held.iter().map(|(_, since)| since.map(from_unix_micros).transpose());
-        let args: [DatumWithOid; 7] = [
-            self.region.project_id.into(),
-            new_ids.as_slice().into(),
-            kinds.as_slice().into(),
-            values.as_slice().into(),
-            new.iter().map(|&n| journey_of(n)).collect::<Vec<Option<i64>>>().into(),
-            held.iter().map(|(hold, _)| hold.map(Hold::code)).collect::<Vec<_>>().into(),
-            since.collect::<Result<Vec<_>, _>>()?.into(),
-        ];
-        self.sql.run(include_str!("../../../sql/steps/keys_insert.sql"), &args)?;
-        self.graph.add_keys(self.sql, &new_ids, &kinds, &values)
+        let key = |&n: &usize| {
+            let Key { kind, value, .. } = &self.region.keys[n];
+            let (hold, since) = self.held(n, true);
+            NewKey { id: ids[n], kind, value, journey: journey_of(n), hold, since }
+        };
+        insert_keys(self.graph, self.region.project_id, &new.iter().map(key).collect::<Vec<_>>())
     }
 
     fn update_keys(
@@ -342,7 +335,7 @@ impl Change<'_> {
             held.iter().map(|(hold, _)| hold.map(Hold::code)).collect::<Vec<_>>().into(),
             since.collect::<Result<Vec<_>, _>>()?.into(),
         ];
-        self.sql.run(include_str!("../../../sql/steps/region_keys_update.sql"), &args).map(drop)
+        self.sql.prepared(include_str!("../../../sql/steps/region_keys_update.sql"), &args).map(drop)
     }
 
     /// Edges from events to keys, and refusals: takes out what is no more, puts in what is new.
@@ -385,10 +378,10 @@ impl Change<'_> {
         self.graph.remove_has_key(self.sql, cut.0, cut.1)?;
         if !settled.0.is_empty() {
             let args: [DatumWithOid; 2] = [settled.0.into(), settled.1.into()];
-            self.sql.run(include_str!("../../../sql/steps/conflicts_delete.sql"), &args)?;
+            self.sql.prepared(include_str!("../../../sql/steps/conflicts_delete.sql"), &args)?;
         }
         if !tied.0.is_empty() {
-            self.graph.add_has_key(self.sql, tied.0, tied.1)?;
+            self.graph.add_has_key(&tied.0, &tied.1)?;
         }
         if !refused.0.is_empty() {
             let args: [DatumWithOid; 5] = [
@@ -398,7 +391,7 @@ impl Change<'_> {
                 refused.2.into(),
                 refused.3.into(),
             ];
-            self.sql.run(include_str!("../../../sql/steps/conflicts_insert.sql"), &args)?;
+            self.sql.prepared(include_str!("../../../sql/steps/conflicts_insert.sql"), &args)?;
         }
         Ok(())
     }
