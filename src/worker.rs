@@ -28,6 +28,9 @@ pub use shared::{is_preloaded, reserve, wake_on_commit, with_board};
 /// How long a worker leaves a project alone that another stitcher holds, or a database that somebody wants
 /// for himself.
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
+/// The longest that a worker leaves off between batches that are not full. It leaves off as long as they took, so that
+/// events that come one by one are stitched in some dozens a batch, and the clients have the processor meanwhile.
+const MOST_RESPITE: Duration = Duration::from_millis(50);
 /// How long a worker may go on while other databases wait for one.
 const TURN: Duration = Duration::from_secs(1);
 
@@ -189,10 +192,14 @@ fn drain(settings: &Option<Vec<String>>) -> Rest {
             Some(_) => sql::writing(project::due),
             None => Ok(Vec::new()),
         });
-        let mut stitched = false;
+        let began = Instant::now();
+        let (mut stitched, mut is_behind) = (false, false);
         for &project_id in &due {
             match stitch_batch(project_id) {
-                Turn::Stitched => stitched = true,
+                Turn::Stitched { is_full } => {
+                    stitched = true;
+                    is_behind |= is_full;
+                }
                 Turn::Nothing => {}
                 Turn::DatabaseWanted => return Rest::GiveWay(process::after(process::now(), LOCKED_RETRY)),
             }
@@ -203,12 +210,18 @@ fn drain(settings: &Option<Vec<String>>) -> Rest {
         if start.elapsed() >= TURN && shared::with_board(|board| board.others_wait) {
             return Rest::GiveWay(process::now());
         }
+        if !is_behind {
+            process::pause(began.elapsed().min(MOST_RESPITE));
+        }
     }
 }
 
 /// What became of a project's turn.
 enum Turn {
-    Stitched,
+    Stitched {
+        /// There was as much to do as a batch may have; more may wait.
+        is_full: bool,
+    },
     /// Nothing is due, or another stitcher has it.
     Nothing,
     /// Somebody wants the database without other sessions in it.
@@ -238,7 +251,7 @@ fn stitch_batch(project_id: i32) -> Turn {
             stitch::log_if_slow(start.elapsed(), || {
                 format!("{}; commit {commit}", stitch::batch_line(project_id, &done, &summary))
             });
-            Turn::Stitched
+            Turn::Stitched { is_full: done.events >= config::batch_size() }
         }
         Ok((Step::Failed { failure, events, consequence }, _)) => {
             log!(
@@ -246,7 +259,7 @@ fn stitch_batch(project_id: i32) -> Turn {
                 failure.message,
                 failure.sqlstate
             );
-            Turn::Stitched
+            Turn::Stitched { is_full: false }
         }
         Ok((Step::Idle, _)) => Turn::Nothing,
         Err(turn) => turn,

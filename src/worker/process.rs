@@ -147,6 +147,17 @@ pub fn wait(time: Duration) -> bool {
     happened & pg_sys::WL_TIMEOUT as i32 != 0
 }
 
+/// Does nothing for a while, whatever news there are.
+pub fn pause(time: Duration) {
+    let milliseconds = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let events = pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: without a latch there is only the time to wait for.
+    unsafe {
+        pg_sys::WaitLatch(std::ptr::null_mut(), events as i32, milliseconds, idle_wait_event());
+    }
+    pgrx::check_for_interrupts!();
+}
+
 /// Ends the process if the postmaster has ended. For loops that work without ever waiting.
 pub fn exit_if_orphaned() {
     let events = pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
