@@ -110,24 +110,89 @@ BEGIN
 END
 $$;
 
--- A graph that is there gets the smaller indexes, too.
+-- A graph that is there gets the smaller indexes, too. The operator class that makes them so is the graph's; made by a
+-- script, it is the extension's at first.
 DO $$
 DECLARE
     old record;
+    made record;
 BEGIN
-    IF (SELECT count(*) FROM journey_stitch.whole_graph_labels()) = 5 THEN
+    IF journey_stitch.has_graph() AND (SELECT count(*) FROM journey_stitch.whole_graph_labels()) = 5 THEN
         FOR old IN
             SELECT i.indexrelid::regclass AS index
             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
             WHERE i.indrelid IN (to_regclass('journey_graph."HAS_KEY"'), to_regclass('journey_graph."PART_OF"'))
-              AND m.amname = 'btree' AND i.indnatts = 1 AND NOT i.indisunique
+              AND m.amname = 'btree' AND i.indnatts = 1 AND NOT i.indisunique AND i.indpred IS NULL
               AND i.indkey[0] IN (SELECT a.attnum FROM pg_attribute a
                                   WHERE a.attrelid = i.indrelid AND a.attname IN ('start_id', 'end_id'))
         LOOP
             EXECUTE format('DROP INDEX %s', old.index);
         END LOOP;
         PERFORM journey_stitch.ensure_graph();
+        FOR made IN
+            SELECT i.type, i.identity
+            FROM pg_extension x
+            JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.deptype = 'e'
+            CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
+            WHERE x.extname = 'journey_stitch' AND d.classid IN ('pg_opclass'::regclass, 'pg_opfamily'::regclass)
+        LOOP
+            EXECUTE format('ALTER EXTENSION journey_stitch DROP %s %s', made.type, made.identity);
+        END LOOP;
     END IF;
+END
+$$;
+
+-- 70_rights.sql
+
+-- Everything is to be the extension's owner's, as whom the functions work: what is new, whoever updates, and what other
+-- superusers have made by its functions.
+DO $$
+DECLARE
+    strange record;
+BEGIN
+    FOR strange IN
+        SELECT o.kind, o.name, x.extowner::regrole AS owner
+        FROM pg_extension x
+        CROSS JOIN LATERAL (
+            SELECT 'FUNCTION' AS kind, p.oid::regprocedure::text AS name, p.proowner AS owner
+            FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+            WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.deptype = 'e'
+            UNION ALL
+            SELECT 'TABLE', c.oid::regclass::text, c.relowner
+            FROM pg_depend d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+            WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.deptype = 'e'
+              AND c.relkind IN ('r', 'p', 'v')
+            UNION ALL
+            SELECT 'TABLE', c.oid::regclass::text, c.relowner
+            FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE i.inhparent = 'journey_stitch.events'::regclass
+            UNION ALL
+            -- A graph that is somebody else's stays so.
+            SELECT g.*
+            FROM (
+                -- A label's sequence is its table's.
+                SELECT 'TABLE', c.oid::regclass::text, c.relowner
+                FROM pg_class c
+                WHERE c.relnamespace = to_regnamespace('journey_graph')
+                  AND c.relname IN ('_ag_label_vertex', '_ag_label_edge', '_label_id_seq',
+                                    'Event', 'Correlation', 'Journey', 'HAS_KEY', 'PART_OF')
+                UNION ALL
+                SELECT 'OPERATOR CLASS', 'journey_graph.graphid_ops USING btree', c.opcowner
+                FROM pg_opclass c
+                WHERE c.opcnamespace = to_regnamespace('journey_graph') AND c.opcname = 'graphid_ops'
+                UNION ALL
+                SELECT 'OPERATOR FAMILY', 'journey_graph.graphid_ops USING btree', f.opfowner
+                FROM pg_opfamily f
+                WHERE f.opfnamespace = to_regnamespace('journey_graph') AND f.opfname = 'graphid_ops'
+                UNION ALL
+                SELECT 'SCHEMA', n.oid::regnamespace::text, n.nspowner
+                FROM pg_namespace n
+                WHERE n.nspname = 'journey_graph') AS g
+            WHERE journey_stitch.has_graph()) AS o
+        WHERE x.extname = 'journey_stitch' AND o.owner <> x.extowner
+    LOOP
+        EXECUTE format('ALTER %s %s OWNER TO %s', strange.kind, strange.name, strange.owner);
+    END LOOP;
 END
 $$;
 

@@ -13,11 +13,7 @@ violations="SELECT (SELECT sum(violations) FROM journey_stitch.verify())
                  + (SELECT sum(entries) FROM journey_stitch.graph_check())"
 
 sales="SELECT * FROM journey_stitch.metric('sales', '1 day', '2026-03-04Z', '2026-03-08Z')"
-
-# What the update leaves behind of functions on which users' views rest, and what these may do with it.
-drop_kept='DROP VIEW public.days, public.weeks, public.types;
-    DROP FUNCTION journey_stitch.dau_before_0_4_0, journey_stitch.retention_before_0_4_0,
-                  journey_stitch.top_events_before_0_4_0'
+clicks="SELECT * FROM journey_stitch.metric('clicks', '1 day', '2026-03-01Z', '2026-03-31Z')"
 
 # What the script writes down goes here; the cluster's directory is the server's.
 NOTES=$(mktemp -d "${TMPDIR:-/tmp}/journey_stitch_upgrade.XXXXXX")
@@ -181,7 +177,7 @@ part_rollback() {
         >"$NOTES/rollups_of_upgraded"
     compare "rollups, where the graph has lost something" "$NOTES/rollups" "$NOTES/rollups_of_upgraded"
     # The one thing of users' that cannot live on.
-    check "where a view on half hours stands in the way, the update says so" "$(sql upgraded "
+    ! older_than 0.4.0 || check "where a view on half hours stands in the way, the update says so" "$(sql upgraded "
         CREATE VIEW public.half_hours AS SELECT starts_at, members FROM journey_stitch.activity WHERE grain = 'h';
         SET client_min_messages = error;
         ALTER EXTENSION journey_stitch UPDATE" 2>&1 | grep '^DETAIL')" \
@@ -253,12 +249,11 @@ SQL
     rm "$NOTES/open"
     wait "$updater"
     check "the client commits, and the update goes on" "$(sql upgraded "$version")" "$NEW"
-    [ "$OLD" = 0.3.0 ] || check "it says that old journeys keep their rules" \
+    ! older_than 0.3.0 || check "it says that old journeys keep their rules" \
         "$(grep -o 'INFO:  2 project(s) with a history keep the keys' "$NOTES/said")" \
         'INFO:  2 project(s) with a history keep the keys'
     check "it says on which functions users' views rest now" \
-        "$(sed -n 's/^WARNING: .* goes on with \(.*\)(.*/\1/p' "$NOTES/said" | sort)" \
-        "$(printf 'journey_stitch.%s_before_0_4_0\n' dau retention top_events)"
+        "$(sed -n 's/^WARNING: .* goes on with \(.*\)(.*/\1/p' "$NOTES/said" | sort)" "$kept"
     wait_until "another database's worker is at work all the while" 5 postgres "$busy_worker"
     touch "$NOTES/updated"
     wait "$holder"
@@ -304,10 +299,12 @@ part_data_after() {
         views $name >"$NOTES/views_of_$name"
         sql $name "SELECT FROM journey_stitch.create_metric('sales', 'purchase', '\$.amount')"
         sql $name "$sales" >"$NOTES/sales_of_$name"
+        older_than 0.4.0 || sql $name "$clicks" >"$NOTES/clicks_of_$name"
     done
     compare "rollups" "$NOTES/rollups_of_fresh" "$NOTES/rollups_of_upgraded"
     compare "views on functions whose arguments have changed" "$NOTES/views_of_fresh" "$NOTES/views_of_upgraded"
     compare "a metric, made now" "$NOTES/sales_of_fresh" "$NOTES/sales_of_upgraded"
+    older_than 0.4.0 || compare "a metric of old" "$NOTES/clicks_of_fresh" "$NOTES/clicks_of_upgraded"
     identity fresh >"$NOTES/identity"
     identity upgraded >"$NOTES/identity_of_upgraded"
     compare "rules, and founding events of old journeys" "$NOTES/identity" "$NOTES/identity_of_upgraded"
@@ -448,9 +445,14 @@ part_mutations() {
 }
 
 upgrade_from() {
-    OLD=$1 apart=0
+    OLD=$1 apart=0 kept='' drop_kept=''
     # Events of keep_apart().
-    [ "$OLD" != 0.3.0 ] || apart=4
+    older_than 0.3.0 || apart=4
+    # What the update leaves behind of functions on which users' views rest, and what these may do with it.
+    if older_than 0.4.0; then
+        kept=$(printf 'journey_stitch.%s_before_0_4_0\n' dau retention top_events)
+        drop_kept="DROP VIEW public.days, public.weeks, public.types; DROP FUNCTION ${kept//$'\n'/, }"
+    fi
     printf '\n--- from %s\n' "$OLD"
     # Without autovacuum, whose workers are ended by CREATE DATABASE if they are in its template.
     cluster_start upgrade "fsync = off" "autovacuum = off" "journey_stitch.naptime = '1s'" \
@@ -483,5 +485,5 @@ upgrade_from() {
 
 private_postgres
 cp sql/journey_stitch--*.sql "$("$PG_CONFIG" --sharedir)/extension/"
-for released in 0.1.0 0.2.0 0.3.0; do upgrade_from "$released"; done
+for released in 0.1.0 0.2.0 0.3.0 0.4.0; do upgrade_from "$released"; done
 summary

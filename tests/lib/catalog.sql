@@ -1,7 +1,7 @@
 -- The catalog's rows about the extension and what it and its functions have made, one line a property; the roles
 -- too, which are the whole server's. Left out is what differs by nature (oids, file numbers, statistics, names of
--- toast tables, places of dropped columns, and what may be so for longer than it is). Run by tests/upgrade.sh, inside
--- a transaction.
+-- toast tables, places of dropped columns, versions of columns as PostgreSQL counts them since 17.12, and what may be
+-- so for longer than it is). Run by tests/upgrade.sh, inside a transaction.
 SET search_path = pg_catalog;
 SET jit = off;
 CREATE FUNCTION pg_temp.name(class oid, object oid, part integer) RETURNS text LANGUAGE sql AS $$
@@ -39,6 +39,12 @@ WITH schema AS (
     UNION ALL SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w JOIN relation r ON r.oid = w.ev_class
     UNION ALL SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t JOIN relation r ON r.oid = t.tgrelid
     UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p JOIN relation r ON r.oid = p.polrelid
+    UNION ALL SELECT 'pg_opclass'::regclass, c.oid FROM pg_opclass c JOIN schema s ON s.oid = c.opcnamespace
+    UNION ALL SELECT 'pg_opfamily'::regclass, f.oid FROM pg_opfamily f JOIN schema s ON s.oid = f.opfnamespace
+    UNION ALL SELECT 'pg_amop'::regclass, o.oid
+    FROM pg_amop o JOIN pg_opfamily f ON f.oid = o.amopfamily JOIN schema s ON s.oid = f.opfnamespace
+    UNION ALL SELECT 'pg_amproc'::regclass, p.oid
+    FROM pg_amproc p JOIN pg_opfamily f ON f.oid = p.amprocfamily JOIN schema s ON s.oid = f.opfnamespace
 ), property (object, properties) AS (
     SELECT 'extension', to_jsonb(x) - '{oid,extowner,extnamespace,extconfig,extcondition}'::text[]
            || jsonb_build_object('owner', x.extowner::regrole, 'schema', x.extnamespace::regnamespace)
@@ -76,8 +82,10 @@ WITH schema AS (
     UNION ALL
     SELECT r.name || ' column ' || a.attname,
            to_jsonb(a) - '{attrelid,attname,attnum,atttypid,attcacheoff,atthasmissing,attmissingval,attacl,
-                           attcollation}'::text[]
+                           attcollation,attoptions}'::text[]
            || jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
+                                 'options', ARRAY(SELECT o FROM unnest(a.attoptions) AS o
+                                                  WHERE o NOT LIKE 'pg\_attver=%'),
                                  'default', pg_get_expr(d.adbin, d.adrelid),
                                  'collation', CASE WHEN a.attcollation <> 0 THEN a.attcollation::regcollation END)
     FROM relation r
@@ -112,6 +120,20 @@ WITH schema AS (
     UNION ALL
     SELECT pg_temp.name('pg_rewrite'::regclass, w.oid, 0), jsonb_build_object('definition', pg_get_ruledef(w.oid))
     FROM relation r JOIN pg_rewrite w ON w.ev_class = r.oid
+    UNION ALL
+    SELECT pg_temp.name(o.class, o.oid, 0),
+           jsonb_build_object('owner', c.opcowner::regrole, 'type', c.opcintype::regtype, 'is default', c.opcdefault,
+                              'family', pg_temp.name('pg_opfamily'::regclass, c.opcfamily, 0))
+    FROM ours o JOIN pg_opclass c ON o.class = 'pg_opclass'::regclass AND c.oid = o.oid
+    UNION ALL
+    SELECT pg_temp.name(o.class, o.oid, 0), jsonb_build_object('owner', f.opfowner::regrole)
+    FROM ours o JOIN pg_opfamily f ON o.class = 'pg_opfamily'::regclass AND f.oid = o.oid
+    UNION ALL
+    SELECT pg_temp.name(o.class, o.oid, 0), jsonb_build_object('operator', p.amopopr::regoperator)
+    FROM ours o JOIN pg_amop p ON o.class = 'pg_amop'::regclass AND p.oid = o.oid
+    UNION ALL
+    SELECT pg_temp.name(o.class, o.oid, 0), jsonb_build_object('function', p.amproc::regprocedure)
+    FROM ours o JOIN pg_amproc p ON o.class = 'pg_amproc'::regclass AND p.oid = o.oid
     UNION ALL
     SELECT 'role ' || r.rolname, to_jsonb(r) - '{oid,rolname}'::text[]
     FROM pg_roles r WHERE r.rolname LIKE 'journey\_stitch\_%'

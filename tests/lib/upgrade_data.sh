@@ -2,6 +2,11 @@
 # Sourced by tests/upgrade.sh, whose variables OLD, NOTES, last_event and last_journey it uses: what is in the databases
 # that are updated, and what is asked of them.
 
+# older_than VERSION: whether the old version is older than that.
+older_than() {
+    [ "$OLD" != "$1" ] && [ "$(printf '%s\n' "$OLD" "$1" | sort -V | head -n 1)" = "$OLD" ]
+}
+
 # Only the first release has a script of its own.
 make_old() {
     sql postgres "CREATE DATABASE $1"
@@ -98,7 +103,9 @@ fill() {
         CROSS JOIN LATERAL journey_stitch.set_identity_rule('email', \"normalize\" => '{}', project => p.name) AS b
         CROSS JOIN LATERAL journey_stitch.set_max_journey_keys(0, p.name)"
     sql fresh "SELECT FROM journey_stitch.stitch_pending()"
-    [ "$OLD" = 0.1.0 ] || [ "$OLD" = 0.2.0 ] || keep_apart
+    older_than 0.3.0 || keep_apart
+    # From here on the stitcher keeps it.
+    older_than 0.4.0 || sql fresh "SELECT FROM journey_stitch.create_metric('clicks', 'click', '\$.amount')"
     ingest fresh 300 449
     # Earlier than the founding event of its journey, and no founding event.
     sql fresh "SELECT FROM journey_stitch.ingest_events(
@@ -134,7 +141,7 @@ keep_apart() {
 tables_of() {
     sql "$1" "
         SELECT c.oid::regclass, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE c.relnamespace::regnamespace::text IN ('journey_stitch', 'journey_graph') AND c.relkind IN ('r', 'p')
           AND c.relname NOT LIKE 'events\_p%' AND c.relname NOT LIKE '\_ag\_%' AND c.relname <> 'state'
         GROUP BY c.oid ORDER BY c.relname <> 'projects', c.relname"
