@@ -1,5 +1,6 @@
 //! The extension as this database's catalog has it: who owns it, and of which version its objects are.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use pgrx::prelude::*;
@@ -25,11 +26,14 @@ impl Installed {
     }
 }
 
+thread_local! {
+    /// Where pg_extension was found to have the extension's row.
+    static PLACE: Cell<Option<pg_sys::ItemPointerData>> = const { Cell::new(None) };
+}
+
 /// The extension in this database; `None`: it is not there.
 pub fn installed() -> Option<Installed> {
-    // SAFETY: a scan of a catalog by its index, closed before the function returns. The rows of
-    // pg_extension begin with the fixed part that FormData_pg_extension describes, and extversion is a
-    // text that is never NULL.
+    // SAFETY: a scan of a catalog by its index, closed before the function returns.
     unsafe {
         let relation = pg_sys::table_open(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as i32);
         let mut key = pg_sys::ScanKeyData::default();
@@ -43,23 +47,58 @@ pub fn installed() -> Option<Installed> {
         let index = pg_sys::ExtensionNameIndexId.into();
         let scan = pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), 1, &mut key);
         let tuple = pg_sys::systable_getnext(scan);
-        let installed = (!tuple.is_null()).then(|| {
-            let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>();
-            let mut is_null = false;
-            let column = pg_sys::Anum_pg_extension_extversion as i32;
-            let version = pg_sys::heap_getattr(tuple, column, (*relation).rd_att, &mut is_null);
-            let version = String::from_datum(version, is_null).unwrap_or_default();
-            Installed { owner: (*row).extowner, version }
-        });
+        let installed = (!tuple.is_null()).then(|| read_extension(relation, tuple));
+        PLACE.set((!tuple.is_null()).then(|| (*tuple).t_self));
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
         installed
     }
 }
 
+/// The same where every call asks, and the extension is there or almost so: a look at the place where its row was
+/// before costs a tenth of a scan.
+fn installed_as_before() -> Option<Installed> {
+    let place = PLACE.get()?;
+    // SAFETY: the extension has a row, so there is a page; a place that has another row by now, or none that is
+    // valid, is recognised.
+    unsafe {
+        let relation = pg_sys::table_open(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as i32);
+        let mut tuple = pg_sys::HeapTupleData { t_self: place, ..Default::default() };
+        let mut buffer = 0;
+        let snapshot = pg_sys::GetCatalogSnapshot(pg_sys::ExtensionRelationId);
+        let mut installed = None;
+        if pg_sys::heap_fetch(relation, snapshot, &mut tuple, &mut buffer, false) {
+            let row = pg_sys::GETSTRUCT(&mut tuple).cast::<pg_sys::FormData_pg_extension>();
+            if CStr::from_ptr((*row).extname.data.as_ptr()) == NAME {
+                installed = Some(read_extension(relation, &mut tuple));
+            }
+            pg_sys::ReleaseBuffer(buffer);
+        }
+        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+        installed
+    }
+}
+
+/// # Safety
+/// The tuple is a row of pg_extension, which is open.
+unsafe fn read_extension(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple) -> Installed {
+    // SAFETY: the rows begin with the fixed part that FormData_pg_extension describes, and extversion is a text that
+    // is never NULL.
+    unsafe {
+        let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>();
+        let mut is_null = false;
+        let column = pg_sys::Anum_pg_extension_extversion as i32;
+        let version = pg_sys::heap_getattr(tuple, column, (*relation).rd_att, &mut is_null);
+        Installed {
+            owner: (*row).extowner,
+            version: String::from_datum(version, is_null).unwrap_or_default(),
+        }
+    }
+}
+
 /// The extension's owner, if the catalog is one that this library works with.
 pub fn owner() -> Result<pg_sys::Oid, Error> {
-    let installed = installed().ok_or(Error::NotInstalled)?;
+    let installed = installed_as_before().or_else(installed).ok_or(Error::NotInstalled)?;
     if installed.is_current() { Ok(installed.owner) } else { Err(Error::OtherVersion(installed.version)) }
 }
 

@@ -1,24 +1,24 @@
-//! `ingest_events`: validates and extracts in one pass over the jsonb, then writes the ledger and the
-//! events in one statement, and the queue rows that a stitcher will take. Everything is in the caller's
-//! transaction: it is there when the caller commits, and only then are the workers woken.
+//! `ingest_events`: validates and extracts in one pass over the jsonb, then writes the ledger, the events
+//! and the queue rows that a stitcher will take. Everything is in the caller's transaction: it is there when
+//! the caller commits, and only then are the workers woken.
+
+mod write;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::error::Error;
-use crate::event::{self, Event, Limits, Reason, Rejection};
-use crate::jsonb::{self, Jsonb, Node};
+use crate::event::{self, Container, Event, Limits, Reason, Rejection};
+use crate::jsonb::{self, Binary, Jsonb, Node};
 use crate::queue::{self, Tally, ranges};
 use crate::sequence::Sequence;
 use crate::sql::Sql;
-use crate::{config, instant, project, rights, worker};
+use crate::{config, project, rights, worker};
+use write::Candidate;
 
-/// Events a statement, so that a call of any size needs little memory beside its argument.
-const STATEMENT_EVENTS: usize = 10_000;
 /// Events a queue row: a stitcher takes whole rows, and halves one only when it must.
 const QUEUE_ROW_EVENTS: usize = 1_000;
 
@@ -65,12 +65,8 @@ pub fn event_nodes(root: Node) -> Result<Vec<Node>, Error> {
     if !container.is_object() {
         return Ok(container.element_nodes());
     }
-    let members = container.member_nodes();
-    let wrapped = members.iter().find(|(name, _)| *name == "events").and_then(|(_, node)| node.container());
-    match wrapped {
-        Some(events)
-            if !events.is_object() && !members.iter().any(|(name, _)| event::is_event_type(name)) =>
-        {
+    match container.member("events").and_then(|events| events.container()) {
+        Some(events) if !events.is_object() && !container.names().into_iter().any(event::is_event_type) => {
             Ok(events.element_nodes())
         }
         _ => Ok(vec![root]),
@@ -81,7 +77,7 @@ pub fn event_nodes(root: Node) -> Result<Vec<Node>, Error> {
 pub struct Accepted<'a> {
     pub event_id: Cow<'a, str>,
     event: Event<'a>,
-    properties: Jsonb,
+    properties: Binary,
 }
 
 /// Ingests events into a project; the rejected ones become dead letters.
@@ -161,8 +157,9 @@ impl Bounds {
         let base = event.properties.base.and_then(|index| nodes[index].1.container());
         let extra = &event.properties.extra;
         let properties = match base {
-            Some(base) if extra.is_empty() => base.to_node().to_jsonb(),
-            _ => jsonb::object(base, extra.iter().map(|(name, index)| (name.as_ref(), nodes[*index].1))),
+            Some(base) if extra.is_empty() => base,
+            _ => jsonb::object(base, extra.iter().map(|(name, index)| (name.as_ref(), nodes[*index].1)))
+                .container(),
         };
         let event_id = event.event_id.clone().unwrap_or_else(|| Cow::Owned(random_uuid()));
         Ok(Accepted { event_id, event, properties })
@@ -193,23 +190,19 @@ pub fn store(
     order.dedup_by(|later, earlier| accepted[*later].event_id == accepted[*earlier].event_id);
 
     let ids = draw_ids(sql, &accepted, &order)?;
-    let mut inserted = HashSet::with_capacity(order.len());
-    for part in order.chunks(STATEMENT_EVENTS) {
-        insert_events(sql, project_id, &accepted, &ids, part, &mut inserted)?;
-    }
+    let candidates: Vec<_> =
+        order.iter().map(|&i| Candidate { id: ids[i], accepted: &accepted[i] }).collect();
+    let new = write::new_events(sql, project_id, &candidates)?;
     let mut drawn: Vec<i64> = order.iter().map(|&i| ids[i]).collect();
     drawn.sort_unstable();
-    let rows = ranges::rows(&drawn, |id| inserted.contains(&id), QUEUE_ROW_EVENTS);
-    let tally = Tally {
-        received: accepted.len() + rejected.len(),
-        duplicates: accepted.len() - inserted.len(),
-        rejected,
-    };
+    let rows = ranges::rows(&drawn, |id| new.binary_search(&id).is_ok(), QUEUE_ROW_EVENTS);
+    let tally =
+        Tally { received: accepted.len() + rejected.len(), duplicates: accepted.len() - new.len(), rejected };
     let queue_rows = queue::add(sql, project_id, rows, tally)?;
     if config::ENABLED.get() {
         worker::wake_on_commit();
     }
-    Ok(Stored { events: inserted.len() as i64, queue_rows })
+    Ok(Stored { events: new.len() as i64, queue_rows })
 }
 
 /// Ids from the events' sequence in order of arrival; 0 for an event that `order` leaves out.
@@ -226,53 +219,6 @@ fn draw_ids(sql: &Sql, accepted: &[Accepted<'_>], order: &[usize]) -> Result<Vec
         project::ensure_partition(sql, last)?;
     }
     Ok(ids)
-}
-
-fn insert_events(
-    sql: &Sql,
-    project_id: i32,
-    accepted: &[Accepted<'_>],
-    ids: &[i64],
-    part: &[usize],
-    inserted: &mut HashSet<i64>,
-) -> Result<(), Error> {
-    let events: Vec<&Event<'_>> = part.iter().map(|&i| &accepted[i].event).collect();
-    let occurred_at = events
-        .iter()
-        .map(|event| event.occurred_at.map(instant::from_unix_micros).transpose())
-        .collect::<Result<Vec<_>, _>>()?;
-    let args: [DatumWithOid; 13] = [
-        project_id.into(),
-        part.iter().map(|&i| ids[i]).collect::<Vec<i64>>().into(),
-        part.iter().map(|&i| accepted[i].event_id.as_ref()).collect::<Vec<_>>().into(),
-        texts(&events, |event| Some(event.event_type.as_ref())).into(),
-        texts(&events, |event| event.event_name.as_deref()).into(),
-        occurred_at.into(),
-        texts(&events, |event| event.user_id.as_deref()).into(),
-        texts(&events, |event| event.session_id.as_deref()).into(),
-        events.iter().map(|event| identifiers(event)).collect::<Vec<_>>().into(),
-        texts(&events, |event| event.source.as_deref()).into(),
-        events.iter().map(|event| event.ip_address.map(|ip| ip.to_string())).collect::<Vec<_>>().into(),
-        texts(&events, |event| event.user_agent.as_deref()).into(),
-        part.iter().map(|&i| accepted[i].properties).collect::<Vec<_>>().into(),
-    ];
-    for row in sql.run(include_str!("../sql/steps/ingest_events.sql"), &args)? {
-        inserted.insert(row.get::<i64>(1)?);
-    }
-    Ok(())
-}
-
-/// One column of a statement's arrays.
-fn texts<'e, 'a>(
-    events: &[&'e Event<'a>],
-    field: impl Fn(&'e Event<'a>) -> Option<&'e str>,
-) -> Vec<Option<&'e str>> {
-    events.iter().map(|event| field(event)).collect()
-}
-
-fn identifiers(event: &Event<'_>) -> Option<Jsonb> {
-    let texts: Vec<String> = event.keys.iter().map(|key| format!("{}:{}", key.kind, key.value)).collect();
-    (!texts.is_empty()).then(|| jsonb::strings(texts.iter().map(String::as_str)))
 }
 
 /// A random uuid, as text.

@@ -15,6 +15,11 @@ pub fn from_unix_micros(micros: i64) -> Result<TimestampWithTimeZone, Error> {
         .ok_or(Error::Missing("timestamptz for an event's time"))
 }
 
+/// The same as PostgreSQL counts, unchecked.
+pub fn postgres_micros(micros: i64) -> i64 {
+    micros.saturating_sub(UNIX_TO_POSTGRES_MICROS)
+}
+
 /// The instant of a timestamptz.
 pub fn to_unix_micros(timestamp: TimestampWithTimeZone) -> i64 {
     i64::from(timestamp).saturating_add(UNIX_TO_POSTGRES_MICROS)

@@ -10,7 +10,10 @@ use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
 use pgrx::pg_sys::jbvType::{jbvBinary, jbvBool, jbvNull, jbvNumeric, jbvString};
 use pgrx::pg_sys::{
-    JsonbIteratorToken as token, JsonbValue, JsonbValue__bindgen_ty_1__bindgen_ty_1 as JsonbString,
+    JB_CMASK, JB_FARRAY, JB_FOBJECT, JB_OFFSET_STRIDE, JENTRY_HAS_OFF, JENTRY_ISBOOL_FALSE,
+    JENTRY_ISBOOL_TRUE, JENTRY_ISCONTAINER, JENTRY_ISNUMERIC, JENTRY_ISSTRING, JENTRY_OFFLENMASK,
+    JENTRY_TYPEMASK, JsonbIteratorToken as token, JsonbValue,
+    JsonbValue__bindgen_ty_1__bindgen_ty_1 as JsonbString,
     JsonbValue__bindgen_ty_1__bindgen_ty_4 as JsonbBinary,
 };
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -75,8 +78,14 @@ impl Jsonb {
             if (*container).header & pg_sys::JB_FSCALAR != 0 {
                 return Node(*pg_sys::getIthJsonbValueFromContainer(container, 0));
             }
-            Binary(container, pgrx::varsize_any_exhdr(self.0.cast()) as i32).to_node()
+            self.container().to_node()
         }
+    }
+
+    /// What it consists of behind its header.
+    pub fn container(self) -> Binary {
+        // SAFETY: as in root().
+        unsafe { Binary(addr_of_mut!((*self.0).root), pgrx::varsize_any_exhdr(self.0.cast()) as i32) }
     }
 }
 
@@ -128,7 +137,7 @@ impl Binary {
     /// Whether it is an object; otherwise it is an array.
     pub fn is_object(self) -> bool {
         // SAFETY: the pointer is to a container inside a jsonb that lives as long as the call.
-        unsafe { (*self.0).header & pg_sys::JB_FOBJECT != 0 }
+        unsafe { (*self.0).header & JB_FOBJECT != 0 }
     }
 
     /// The container as a value.
@@ -145,69 +154,112 @@ impl Binary {
         usize::try_from(self.1).unwrap_or(0)
     }
 
+    /// It and all that it holds.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: a container is as long as is said with it.
+        unsafe { std::slice::from_raw_parts(self.0.cast(), self.size()) }
+    }
+
     /// How deep it nests, itself included; counting stops once it is past `limit`.
     pub fn depth(self, limit: usize) -> usize {
-        let (mut depth, mut deepest) = (0usize, 0usize);
-        self.walk(false, |kind, _| {
-            match kind {
-                token::WJB_BEGIN_OBJECT | token::WJB_BEGIN_ARRAY => depth += 1,
-                token::WJB_END_OBJECT | token::WJB_END_ARRAY => depth -= 1,
-                _ => {}
+        let mut deepest = 0;
+        if limit > 0 {
+            for container in self.values().filter_map(|value| value.container()) {
+                deepest = deepest.max(container.depth(limit - 1));
+                if deepest == limit {
+                    break;
+                }
             }
-            deepest = deepest.max(depth);
-            deepest <= limit
-        });
-        deepest
+        }
+        deepest + 1
     }
 
     /// The elements of an array.
     pub fn element_nodes(self) -> Vec<Node> {
-        let mut nodes = Vec::with_capacity(self.len());
-        self.walk(true, |kind, value| {
-            if kind == token::WJB_ELEM {
-                nodes.push(Node(*value));
-            }
-            true
-        });
-        nodes
+        self.values().collect()
     }
 
     /// The names and values of an object.
     pub fn member_nodes<'a>(self) -> Vec<(&'a str, Node)> {
-        let mut nodes = Vec::with_capacity(self.len());
-        let mut name = "";
-        self.walk(true, |kind, value| {
-            match kind {
-                // SAFETY: a key is a string.
-                token::WJB_KEY => name = unsafe { text(value) },
-                token::WJB_VALUE => nodes.push((name, Node(*value))),
-                _ => {}
-            }
-            true
-        });
-        nodes
+        let mut values = self.values();
+        // SAFETY: a name is a string.
+        let names = values.by_ref().take(self.len()).map(|name| (unsafe { text(&name.0) }, name));
+        let mut members: Vec<_> = names.collect();
+        for (member, value) in members.iter_mut().zip(values) {
+            member.1 = value;
+        }
+        members
+    }
+
+    /// The value of an object's member.
+    pub fn member(self, name: &str) -> Option<Node> {
+        let mut names = self.values().take(self.len());
+        // SAFETY: a name is a string.
+        let place = names.position(|member| unsafe { text(&member.0) } == name)?;
+        self.values().nth(self.len() + place)
     }
 
     fn len(self) -> usize {
         // SAFETY: as in is_object.
-        unsafe { ((*self.0).header & pg_sys::JB_CMASK) as usize }
+        unsafe { ((*self.0).header & JB_CMASK) as usize }
     }
 
-    /// Calls `visit` with each token until it answers false. `flat`: nested containers come as one value.
-    fn walk(self, flat: bool, mut visit: impl FnMut(token::Type, &JsonbValue) -> bool) {
-        // SAFETY: the container is whole; the iterator owns nothing but palloc'ed memory, which the
-        // call's memory context frees when iteration stops early.
+    fn values(self) -> Values {
+        let count = if self.is_object() { self.len() * 2 } else { self.len() };
+        // SAFETY: behind the header stand as many entries as there are values, and then these.
         unsafe {
-            let mut iterator = pg_sys::JsonbIteratorInit(self.0);
+            let entries = (*self.0).children.as_ptr();
+            Values { entries, left: count, data: entries.add(count).cast_mut().cast(), start: 0 }
+        }
+    }
+}
+
+/// The elements of an array, or the names of an object and then their values.
+struct Values {
+    entries: *const pg_sys::JEntry,
+    left: usize,
+    data: *mut u8,
+    /// Where in the data the next one begins.
+    start: usize,
+}
+
+impl Iterator for Values {
+    type Item = Node;
+
+    fn next(&mut self) -> Option<Node> {
+        self.left = self.left.checked_sub(1)?;
+        // SAFETY: an all-zero JsonbValue is a valid null. An entry tells the type of its value, and where that ends;
+        // numbers and containers begin at the next multiple of four.
+        unsafe {
+            let entry = *self.entries;
+            self.entries = self.entries.add(1);
+            let bound = (entry & JENTRY_OFFLENMASK) as usize;
+            let end = if entry & JENTRY_HAS_OFF != 0 { bound } else { self.start + bound };
+            let start = std::mem::replace(&mut self.start, end);
+            let aligned = start.next_multiple_of(size_of::<u32>());
             let mut value: JsonbValue = std::mem::zeroed();
-            let mut skip = false;
-            loop {
-                let kind = pg_sys::JsonbIteratorNext(&mut iterator, &mut value, skip);
-                if kind == token::WJB_DONE || !visit(kind, &value) {
-                    return;
+            match entry & JENTRY_TYPEMASK {
+                JENTRY_ISSTRING => {
+                    value.type_ = jbvString;
+                    value.val.string =
+                        JsonbString { len: (end - start) as i32, val: self.data.add(start).cast() };
                 }
-                skip = flat;
+                JENTRY_ISNUMERIC => {
+                    value.type_ = jbvNumeric;
+                    value.val.numeric = self.data.add(aligned).cast();
+                }
+                JENTRY_ISCONTAINER => {
+                    value.type_ = jbvBinary;
+                    let data = self.data.add(aligned).cast();
+                    value.val.binary = JsonbBinary { len: (end - aligned) as i32, data };
+                }
+                boolean @ (JENTRY_ISBOOL_FALSE | JENTRY_ISBOOL_TRUE) => {
+                    value.type_ = jbvBool;
+                    value.val.boolean = boolean == JENTRY_ISBOOL_TRUE;
+                }
+                _ => value.type_ = jbvNull,
             }
+            Some(Node(value))
         }
     }
 }
@@ -219,6 +271,11 @@ impl<'a> Container<'a> for Binary {
 
     fn members(self) -> Vec<(&'a str, Json<'a, Self>)> {
         self.member_nodes().into_iter().map(|(name, node)| (name, node.json())).collect()
+    }
+
+    fn names(self) -> Vec<&'a str> {
+        // SAFETY: a name is a string.
+        self.values().take(self.len()).map(|name| unsafe { text(&name.0) }).collect()
     }
 }
 
@@ -241,6 +298,45 @@ pub fn strings<'a>(texts: impl Iterator<Item = &'a str>) -> Jsonb {
         builder.push(token::WJB_ELEM, &mut string(text));
     }
     builder.finish(token::WJB_END_ARRAY)
+}
+
+/// Builds an object of numbers.
+pub fn counts<'a>(counts: impl IntoIterator<Item = (&'a str, usize)>) -> Jsonb {
+    let mut builder = Builder::new();
+    builder.push(token::WJB_BEGIN_OBJECT, null_mut());
+    for (name, count) in counts {
+        // SAFETY: an all-zero JsonbValue is a valid null; int64_to_numeric answers a numeric.
+        let mut value: JsonbValue = unsafe { std::mem::zeroed() };
+        value.type_ = jbvNumeric;
+        value.val.numeric = unsafe { pg_sys::int64_to_numeric(count as i64) };
+        builder.push(token::WJB_KEY, &mut string(name));
+        builder.push(token::WJB_VALUE, &mut value);
+    }
+    builder.finish(token::WJB_END_OBJECT)
+}
+
+/// The size of an array of strings, as a container.
+pub fn strings_size(lengths: impl ExactSizeIterator<Item = usize>) -> usize {
+    (lengths.len() + 1) * size_of::<pg_sys::JEntry>() + lengths.sum::<usize>()
+}
+
+/// Appends an array of strings, up to the strings themselves.
+pub fn strings_head(lengths: impl ExactSizeIterator<Item = usize>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(JB_FARRAY | lengths.len() as u32).to_ne_bytes());
+    let mut end = 0;
+    for (n, length) in lengths.enumerate() {
+        end += length;
+        if end > JENTRY_OFFLENMASK as usize {
+            ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                "the identifiers of an event are too large for an array of jsonb"
+            );
+        }
+        let is_offset = (n as u32).is_multiple_of(JB_OFFSET_STRIDE);
+        let entry = if is_offset { JENTRY_HAS_OFF | end as u32 } else { length as u32 };
+        out.extend_from_slice(&(JENTRY_ISSTRING | entry).to_ne_bytes());
+    }
 }
 
 struct Builder(*mut pg_sys::JsonbParseState);

@@ -50,6 +50,7 @@ mod sequence;
 mod simulate;
 mod sql;
 mod subtransaction;
+mod table;
 mod users;
 mod verify;
 #[cfg(feature = "waitpoints")]

@@ -2,6 +2,8 @@
 
 use std::ffi::CString;
 
+use pgrx::prelude::*;
+
 use crate::catalog::relation;
 use crate::error::Error;
 use crate::sql::Sql;
@@ -14,21 +16,62 @@ pub fn find(sql: &Sql, name: &str) -> Result<i32, Error> {
     sql.prepared(query, &[name.into()])?.one()?.ok_or_else(|| Error::UnknownProject(name.to_owned()))
 }
 
-/// The project's id; a project that is new is made.
+/// The same without a statement, which would cost an ingest call more than the look. A project that is new is made.
 pub fn find_or_create(sql: &Sql, name: &str) -> Result<i32, Error> {
-    match find(sql, name) {
-        Err(Error::UnknownProject(_)) if (1..=200).contains(&name.len()) => {
-            // A concurrent call may make it too: the second waits for the first and finds its row.
-            let create = "INSERT INTO journey_stitch.projects (name) VALUES ($1)
-                          ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id";
-            sql.run(create, &[name.into()])?.one()?.ok_or(Error::Missing("id of a new project"))
-        }
-        Err(Error::UnknownProject(_)) => Err(Error::InvalidArgument {
+    if let Some(id) = look_up(name)? {
+        return Ok(id);
+    }
+    if !(1..=200).contains(&name.len()) {
+        return Err(Error::InvalidArgument {
             argument: "project",
             problem: format!("its name has {} bytes", name.len()),
             takes: "a name of 1 to 200 bytes",
-        }),
-        found => found,
+        });
+    }
+    // A concurrent call may make it too: the second waits for the first and finds its row.
+    let create = "INSERT INTO journey_stitch.projects (name) VALUES ($1)
+                  ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id";
+    sql.run(create, &[name.into()])?.one()?.ok_or(Error::Missing("id of a new project"))
+}
+
+/// The id of the project that has this name by now; `None`: there is none.
+fn look_up(name: &str) -> Result<Option<i32>, Error> {
+    // SAFETY: the index is on a text, name, alone; the table's first column is an integer that is never NULL. All that
+    // is opened here is closed, the table's lock but kept until the transaction ends, as a statement's is.
+    unsafe {
+        // By name: it is the first table that a call opens, and may be dropped while the call waits for its lock.
+        let table =
+            pg_sys::makeRangeVar(c"journey_stitch".as_ptr().cast_mut(), c"projects".as_ptr().cast_mut(), -1);
+        let projects = pg_sys::table_openrv(table, pg_sys::AccessShareLock as i32);
+        let index = relation(c"journey_stitch", c"projects_name_key")
+            .ok_or(Error::Missing("index of the projects' names"))?;
+        let names = pg_sys::index_open(index, pg_sys::AccessShareLock as i32);
+        let mut key = pg_sys::ScanKeyData::default();
+        pg_sys::ScanKeyEntryInitialize(
+            &mut key,
+            0,
+            1,
+            pg_sys::BTEqualStrategyNumber as u16,
+            pg_sys::InvalidOid,
+            *(*names).rd_indcollation,
+            pg_sys::F_TEXTEQ.into(),
+            name.into_datum().unwrap_or(pg_sys::Datum::from(0)),
+        );
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let slot = pg_sys::table_slot_create(projects, std::ptr::null_mut());
+        let scan = pg_sys::index_beginscan(projects, names, pg_sys::GetActiveSnapshot(), 1, 0);
+        pg_sys::index_rescan(scan, &mut key, 1, std::ptr::null_mut(), 0);
+        let is_found = pg_sys::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
+        let id = is_found.then(|| {
+            pg_sys::slot_getsomeattrs_int(slot, 1);
+            (*(*slot).tts_values).value() as i32
+        });
+        pg_sys::index_endscan(scan);
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        pg_sys::PopActiveSnapshot();
+        pg_sys::index_close(names, pg_sys::NoLock as i32);
+        pg_sys::table_close(projects, pg_sys::NoLock as i32);
+        Ok(id)
     }
 }
 

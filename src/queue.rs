@@ -10,15 +10,41 @@
 
 pub mod ranges;
 
+use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::time::Duration;
 
 use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
 
+use crate::catalog::relation;
 use crate::config;
 use crate::error::Error;
+use crate::jsonb::{self, Jsonb};
+use crate::sequence::Sequence;
 use crate::sql::{self, Sql};
 use crate::subtransaction::{self, Failure};
+use crate::table::{Column, Shape, Table};
 use crate::worker::backoff;
+
+const PENDING: Shape = Shape {
+    columns: &[
+        Column(c"id", pg_sys::INT8OID, false),
+        Column(c"project_id", pg_sys::INT4OID, false),
+        Column(c"events", pg_sys::INT4OID, false),
+        Column(c"event_ranges", pg_sys::INT8MULTIRANGEOID, false),
+        Column(c"attempts", pg_sys::INT4OID, false),
+        Column(c"next_attempt_at", pg_sys::TIMESTAMPTZOID, false),
+        Column(c"last_error", pg_sys::TEXTOID, true),
+        Column(c"created_at", pg_sys::TIMESTAMPTZOID, false),
+        Column(c"received", pg_sys::INT4OID, false),
+        Column(c"duplicates", pg_sys::INT4OID, false),
+        Column(c"rejected", pg_sys::JSONBOID, true),
+    ],
+    checks: &[c"pending_events_check"],
+};
+/// As a timestamptz.
+const MINUS_INFINITY: i64 = i64::MIN;
 
 /// The queue rows of one batch.
 #[derive(Debug)]
@@ -37,6 +63,15 @@ pub struct Tally {
     pub rejected: Vec<&'static str>,
 }
 
+impl Tally {
+    /// How many events were rejected for each reason; `None`: none was.
+    fn rejected(&self) -> Option<Jsonb> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        self.rejected.iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
+        (!counts.is_empty()).then(|| jsonb::counts(counts))
+    }
+}
+
 /// Queues what a call has inserted: rows of ranges of ids and how many events each has. A call that has
 /// inserted nothing leaves a row for its counts all the same. Answers the rows.
 pub fn add(
@@ -48,6 +83,9 @@ pub fn add(
     if rows.is_empty() {
         rows.push(("{}".to_owned(), 0));
     }
+    if let Some(table) = relation(c"journey_stitch", c"pending").and_then(|oid| Table::open(oid, &PENDING)) {
+        return add_to(table, project_id, rows, tally);
+    }
     let (ranges, counts): (Vec<String>, Vec<i32>) = rows.into_iter().unzip();
     let args: [DatumWithOid; 6] = [
         project_id.into(),
@@ -55,9 +93,56 @@ pub fn add(
         counts.into(),
         (tally.received as i32).into(),
         (tally.duplicates as i32).into(),
-        tally.rejected.into(),
+        tally.rejected().into(),
     ];
     sql.prepared(include_str!("../sql/steps/ingest_pending.sql"), &args)?.map(|row| row.get(1)).collect()
+}
+
+/// The same without a statement.
+fn add_to(
+    mut table: Table,
+    project_id: i32,
+    rows: Vec<(String, i32)>,
+    tally: Tally,
+) -> Result<Vec<i64>, Error> {
+    let sequence = Sequence::open(c"pending_id_seq")?;
+    // SAFETY: reading when the transaction began.
+    let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+    let mut ids = Vec::with_capacity(rows.len());
+    for (ranges, events) in rows {
+        let id = sequence.next();
+        let call = ids.is_empty().then_some(&tally);
+        let ranges = multirange(ranges)?;
+        table.add(|row| {
+            row.value(id);
+            row.value(project_id);
+            row.value(events);
+            row.value(ranges);
+            row.value(0);
+            row.value(MINUS_INFINITY);
+            row.null();
+            row.value(now);
+            row.value(call.map_or(0, |call| call.received as i32));
+            row.value(call.map_or(0, |call| call.duplicates as i32));
+            match call.and_then(Tally::rejected) {
+                Some(rejected) => row.jsonb(rejected.container()),
+                None => row.null(),
+            }
+        });
+        ids.push(id);
+    }
+    table.close();
+    // SAFETY: what follows in this transaction sees the rows.
+    unsafe { pg_sys::CommandCounterIncrement() };
+    Ok(ids)
+}
+
+/// The int8multirange that a text is.
+fn multirange(text: String) -> Result<pg_sys::Datum, Error> {
+    let text = CString::new(text).map_err(|_| Error::Missing("text without NUL"))?;
+    let (function, of_type) = (pg_sys::F_MULTIRANGE_IN.into(), pg_sys::INT8MULTIRANGEOID);
+    // SAFETY: the input function of that type, with a C string, which it does not change.
+    Ok(unsafe { pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), of_type, -1) })
 }
 
 /// Takes the next batch of at most `max_events` events; `None`: nothing is due. The caller holds the
