@@ -2,16 +2,16 @@
 
 use std::str::FromStr;
 
-use crate::stream::GUEST_SHARE;
 use crate::writer::MOST_KEYS;
 
 pub const USAGE: &str = "usage: generate [--events N] [--first N] [--count N] [--users N] [--days N] [--keys 2..12]
                 [--merges SHARE] [--skew S] [--seed N] [--format calls|copy|ndjson] [--per-call N]
   --events    how many the stream has in all (1000000), spread over --days (90) from 2026-01-01 on
-  --first     the number of the first event that is printed, from 0 on;  --count: how many are (all that follow)
+  --first     the number of the first event that is printed, from 0 on;  --count: how many are, beyond the last of
+              --events too, where time goes on (0: up to the last)
   --users     a hundredth of the events;  --skew: the Zipf exponent of their visits (0.5; 0: all alike)
   --keys      of each event (3): device_id, user_id or anonymous_id, session_id, then others in correlations
-  --merges    share of the visits that begin as a guest's and log in later (0.05)
+  --merges    share of the visits that are of guests who come back and log in (0.05)
   --format    calls: a JSON array of --per-call (1000) events a line; copy: rows in COPY's text format; ndjson";
 
 const FEWEST_KEYS: u64 = 2;
@@ -56,7 +56,7 @@ impl Options {
         let mut options = Options {
             events: 1_000_000,
             first: 0,
-            count: u64::MAX,
+            count: 0,
             users: 0,
             days: 90,
             keys: 3,
@@ -90,17 +90,20 @@ impl Options {
         if self.users == 0 {
             self.users = (self.events / 100).max(1);
         }
-        let problem = if !(1..=MOST_EVENTS).contains(&self.events) || self.users > MOST_EVENTS {
-            "--events or --users is out of range"
+        let numbers = [self.users, self.first, self.count];
+        let problem = if !(1..=MOST_EVENTS).contains(&self.events) || numbers.iter().any(|n| *n > MOST_EVENTS)
+        {
+            "--events, --users, --first or --count is out of range"
         } else if !(1..=MOST_DAYS).contains(&self.days) || self.per_call == 0 {
             "--days or --per-call is out of range"
         } else if !(FEWEST_KEYS..=MOST_KEYS).contains(&self.keys) {
             "--keys is from 2 to 12"
-        } else if !(0.0..=1.0 - GUEST_SHARE).contains(&self.merges) || !(0.0..=4.0).contains(&self.skew) {
-            "--merges is from 0 to 0.85, --skew from 0 to 4"
+        } else if !(0.0..=0.5).contains(&self.merges) || !(0.0..=4.0).contains(&self.skew) {
+            "--merges is from 0 to 0.5, --skew from 0 to 4"
         } else {
-            self.first = self.first.min(self.events);
-            self.count = self.count.min(self.events - self.first);
+            if self.count == 0 {
+                self.count = self.events.saturating_sub(self.first);
+            }
             return Ok(self);
         };
         Err(problem.to_owned())

@@ -1,0 +1,92 @@
+"""What the parts share: the scale, the server, the table, and what is loaded once."""
+
+import contextlib
+import statistics
+import time
+
+import memory
+import server
+from report import rate
+
+# Events of a load that is timed in one piece.
+CHUNK = 1_000_000
+PER_CALL = 1000
+CLIENTS = 2
+# The clients wait while more events than this do.
+MOST_PENDING = 50_000
+
+
+class Bench:
+    def __init__(self, scale, srv, report):
+        self.scale = scale
+        self.server = srv
+        self.report = report
+        self.chunks = [(first, min(CHUNK, scale - first)) for first in range(0, scale, CHUNK)]
+        # Seconds of each chunk: COPY into the plain table; everything of ours.
+        self.copied = []
+        self.stitched = []
+        self.worker_bytes = 0
+
+    @contextlib.contextmanager
+    def events(self, format_, first, count, *options):
+        """A file of the stream's events, for as long as it is needed."""
+        path = self.server.generate(f"{format_}-{first}-{count}", "--events", self.scale, "--first", first,
+                                    "--count", count, "--format", format_, "--per-call", PER_CALL, *options)
+        try:
+            yield path
+        finally:
+            path.unlink()
+
+    def new_plain(self, table):
+        """An empty plain table in the peers' database."""
+        if not self.server.one("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'peers'"):
+            self.server.create_database("peers", extension=False)
+        self.server.run("peers", f"DROP TABLE IF EXISTS {table}", server.PLAIN_TABLE.format(table))
+
+    def floor(self):
+        """Events a second by COPY from one client into the plain table, of the first chunk."""
+        if not self.copied:
+            self.new_plain("plain")
+            self._copy_chunk(*self.chunks[0])
+        return self.chunks[0][1] / self.copied[0]
+
+    def plain(self):
+        """Has all events in the plain table."""
+        self.floor()
+        for chunk in self.chunks[len(self.copied):]:
+            self._copy_chunk(*chunk)
+
+    def _copy_chunk(self, first, count):
+        with self.events("copy", first, count) as path:
+            self.server.checkpoint()
+            self.copied.append(self.server.copy("peers", "plain", [path]))
+
+    def journeys(self):
+        """Has all events ingested and stitched, both at the same time, in the database journeys."""
+        if self.stitched:
+            return
+        self.report.progress("together: two clients and the worker")
+        self.server.create_database("journeys")
+        with memory.Watch(self.server, "journeys") as watch:
+            for first, count in self.chunks:
+                self.stitched.append(self.ingest_and_stitch("journeys", first, count))
+                self.report.progress(f"  events up to {first + count:,}: {rate(count, self.stitched[-1])}")
+        self.worker_bytes = watch.peak_private
+        self.server.run("journeys", "ANALYZE")
+
+    def ingest_and_stitch(self, database, first, count, *options):
+        """Seconds from the first call until the last event is stitched."""
+        with self.events("calls", first, count, *options) as path:
+            self.server.checkpoint()
+            began = time.monotonic()
+            self.server.load(database, server.INGEST, path, CLIENTS, brake=server.PENDING, brake_at=MOST_PENDING)
+            return self.server.wait_stitched(database) - began
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def percentile(values, share):
+    """Of sorted values."""
+    return values[min(len(values) - 1, int(len(values) * share))]
