@@ -29,9 +29,10 @@ install_clients() {
         printf 'DuckDB cannot be installed: going on without\n' >&2
 }
 
-# A quarter of the memory, as is usual; beyond 6 GB it would tell nothing more.
-shared_buffers() {
-    awk '$1 == "MemTotal:" { mb = int($2 / 4096); print (mb > 6144 ? 6144 : mb) "MB" }' /proc/meminfo
+# memory PART MOST: so much of the machine's memory, in MB, but no more than MOST.
+memory() {
+    awk -v part="$1" -v most="$2" '$1 == "MemTotal:" { mb = int($2 / 1024 / part); print (mb > most ? most : mb) "MB" }' \
+        /proc/meminfo
 }
 
 build_tools
@@ -40,6 +41,7 @@ SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/journey_stitch_compare.XXXXXX")
 PRIVATE_DIRS+=("$SCRATCH")
 # Three months come in minutes, so autovacuum, too, has to look more often than once a minute. The work_mem is for the
 # plain SQL, the rest is what one would set on such a machine.
-cluster_start compare "shared_buffers = '$(shared_buffers)'" "max_wal_size = '16GB'" "checkpoint_timeout = '15min'" \
-    "work_mem = '64MB'" "maintenance_work_mem = '512MB'" "effective_cache_size = '12GB'" "autovacuum_naptime = '5s'"
+cluster_start compare "shared_buffers = '$(memory 4 6144)'" "effective_cache_size = '$(memory 2 65536)'" \
+    "work_mem = '64MB'" "maintenance_work_mem = '512MB'" "max_wal_size = '16GB'" "checkpoint_timeout = '15min'" \
+    "autovacuum_naptime = '5s'"
 PSQL=$PG_BIN/psql "$VENV/bin/python" benches/compare "$EVENTS" "$TOOLS" "$SCRATCH"
