@@ -31,8 +31,8 @@ install_clients() {
 
 # memory PART MOST: so much of the machine's memory, in MB, but no more than MOST.
 memory() {
-    awk -v part="$1" -v most="$2" '$1 == "MemTotal:" { mb = int($2 / 1024 / part); print (mb > most ? most : mb) "MB" }' \
-        /proc/meminfo
+    awk -v part="$1" -v most="$2" '
+        $1 == "MemTotal:" { mb = int($2 / 1024 / part); print (mb > most ? most : mb) "MB" }' /proc/meminfo
 }
 
 build_tools

@@ -43,23 +43,14 @@ class Bench:
             self.server.create_database("peers", extension=False)
         self.server.run("peers", f"DROP TABLE IF EXISTS {table}", server.PLAIN_TABLE.format(table))
 
-    def floor(self):
-        """Events a second by COPY from one client into the plain table, of the first chunk."""
+    def plain(self):
+        """Has all events in the plain table, by COPY from one client."""
         if not self.copied:
             self.new_plain("plain")
-            self._copy_chunk(*self.chunks[0])
-        return self.chunks[0][1] / self.copied[0]
-
-    def plain(self):
-        """Has all events in the plain table."""
-        self.floor()
-        for chunk in self.chunks[len(self.copied):]:
-            self._copy_chunk(*chunk)
-
-    def _copy_chunk(self, first, count):
-        with self.events("copy", first, count) as path:
-            self.server.checkpoint()
-            self.copied.append(self.server.copy("peers", "plain", [path]))
+        for first, count in self.chunks[len(self.copied):]:
+            with self.events("copy", first, count) as path:
+                self.server.checkpoint()
+                self.copied.append(self.server.copy("peers", "plain", [path]))
 
     def journeys(self):
         """Has all events ingested and stitched, both at the same time, in the database journeys."""

@@ -44,11 +44,11 @@ def check_ingested(bench, count):
 
 def together(bench):
     """Ingest, stitching, graph and rollups, both sides at work until the last event is stitched."""
-    floor = bench.floor()
+    bench.plain()
     bench.journeys()
-    ours = bench.scale / sum(bench.stitched)
-    bench.report.row("all together, ingest and stitching at the same time", rate(ours, 1),
-                     "COPY into a plain table, one client", rate(floor, 1), ours / floor, least=0.25)
+    ours, floor = sum(bench.stitched), sum(bench.copied)
+    bench.report.row("all together, ingest and stitching at the same time", rate(bench.scale, ours),
+                     "COPY into a plain table, one client", rate(bench.scale, floor), floor / ours, least=0.25)
     journeys, merges, keys = bench.server.run("journeys", """
         SELECT count(*) FILTER (WHERE merged_into IS NULL), count(*) FILTER (WHERE merged_into IS NOT NULL),
                max(key_count) FILTER (WHERE merged_into IS NULL)

@@ -40,13 +40,14 @@ class Report:
         self.problems.append(text)
         self.progress("WRONG: " + text)
 
-    def write(self):
+    def save(self):
+        """Writes the file, and answers what is in it."""
         text = "\n".join([f"# {self.title}", "", *(f"- {note}" for note in self.notes), "", *self._table(), "",
                           *(f"**Wrong: {problem}**" for problem in self.problems)]).rstrip() + "\n"
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         with open(self.path, "w", encoding="utf-8") as file:
             file.write(text)
-        print(text)
+        return text
 
     def _table(self):
         cells = [HEADER, *self.rows]

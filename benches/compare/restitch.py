@@ -31,8 +31,8 @@ def restitch(bench):
     bench.server.run(database, "CREATE SCHEMA bench", EDGES.format("bench.edges"), "ANALYZE bench.edges")
     journeys = bench.server.one(database, "SELECT count(*) FROM journey_stitch.journeys WHERE merged_into IS NULL")
 
-    ours = timed(bench, database, "SELECT * FROM journey_stitch.restitch()")[0]
     what = f"restitch() of {events:,} events"
+    ours = timed(bench, database, "SELECT * FROM journey_stitch.restitch()")[0]
     for name, peer in (("pgr_connectedComponents", by_pgrouting), ("connected components by iterated SQL", by_hand)):
         if peer is by_hand and events > MOST_BY_HAND:
             bench.report.row(what, seconds_text(ours), name, "not run at this size")
@@ -62,7 +62,7 @@ def by_pgrouting(bench, database):
     bench.server.run(database, "SET client_min_messages = warning",
                      "CREATE EXTENSION IF NOT EXISTS pgrouting CASCADE")
     took, rows = timed(bench, database, PGROUTING)
-    # It would be in the way of nothing, but what is measured afterwards is to be ours alone.
+    # What is measured afterwards is to be ours alone.
     bench.server.run(database, "DROP EXTENSION pgrouting, postgis")
     return took, rows[0][0]
 
