@@ -44,4 +44,4 @@ PRIVATE_DIRS+=("$SCRATCH")
 cluster_start compare "shared_buffers = '$(memory 4 6144)'" "effective_cache_size = '$(memory 2 65536)'" \
     "work_mem = '64MB'" "maintenance_work_mem = '512MB'" "max_wal_size = '16GB'" "checkpoint_timeout = '15min'" \
     "autovacuum_naptime = '5s'"
-PSQL=$PG_BIN/psql "$VENV/bin/python" benches/compare "$EVENTS" "$TOOLS" "$SCRATCH"
+POSTMASTER_PID=$(cluster_pid) PSQL=$PG_BIN/psql "$VENV/bin/python" benches/compare "$EVENTS" "$TOOLS" "$SCRATCH"

@@ -1,6 +1,6 @@
 """Ours beside what people would use instead, measured in the same run on the same rows (benches/compare.sh).
 
-    compare EVENTS TOOLS SCRATCH     environment: PARTS (all), PGHOST, PGPORT, PGUSER, PSQL
+    compare EVENTS TOOLS SCRATCH     environment: PARTS (all), PGHOST, PGPORT, PGUSER, PSQL, POSTMASTER_PID
 """
 
 import datetime

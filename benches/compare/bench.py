@@ -1,10 +1,11 @@
 """What the parts share: the scale, the server, the table, and what is loaded once."""
 
+import collections
 import contextlib
 import statistics
 import time
 
-import memory
+import processes
 import server
 from report import rate
 
@@ -16,13 +17,16 @@ CLIENTS = 2
 MOST_PENDING = 50_000
 
 
+Took = collections.namedtuple("Took", "seconds cpu")
+
+
 class Bench:
     def __init__(self, scale, srv, report):
         self.scale = scale
         self.server = srv
         self.report = report
         self.chunks = [(first, min(CHUNK, scale - first)) for first in range(0, scale, CHUNK)]
-        # Seconds of each chunk: COPY into the plain table; everything of ours.
+        # What each chunk took: COPY into the plain table; everything of ours.
         self.copied = []
         self.stitched = []
         self.worker_bytes = 0
@@ -49,8 +53,7 @@ class Bench:
             self.new_plain("plain")
         for first, count in self.chunks[len(self.copied):]:
             with self.events("copy", first, count) as path:
-                self.server.checkpoint()
-                self.copied.append(self.server.copy("peers", "plain", [path]))
+                self.copied.append(self.took(self.server.copy, "peers", "plain", [path]))
 
     def journeys(self):
         """Has all events ingested and stitched, both at the same time, in the database journeys."""
@@ -58,24 +61,41 @@ class Bench:
             return
         self.report.progress("together: two clients and the worker")
         self.server.create_database("journeys")
-        with memory.Watch(self.server, "journeys") as watch:
+        with processes.Watch(self.server, "journeys") as watch:
             for first, count in self.chunks:
                 self.stitched.append(self.ingest_and_stitch("journeys", first, count))
-                self.report.progress(f"  events up to {first + count:,}: {rate(count, self.stitched[-1])}")
+                self.report.progress(f"  events up to {first + count:,}: {rate(count, self.stitched[-1].seconds)}")
         self.worker_bytes = watch.peak_private
         self.server.run("journeys", "ANALYZE")
 
     def ingest_and_stitch(self, database, first, count, *options):
-        """Seconds from the first call until the last event is stitched."""
-        with self.events("calls", first, count, *options) as path:
-            self.server.checkpoint()
-            began = time.monotonic()
+        """What it takes from the first call until the last event is stitched."""
+        def work(path):
             self.server.load(database, server.INGEST, path, CLIENTS, brake=server.PENDING, brake_at=MOST_PENDING)
-            return self.server.wait_stitched(database) - began
+            self.server.wait_stitched(database)
+
+        with self.events("calls", first, count, *options) as path:
+            return self.took(work, path)
+
+    def took(self, work, *args):
+        """What the work takes; nothing of it is to write what was there before."""
+        self.server.run("postgres", "CHECKPOINT")
+        cpu, began = processes.cpu_seconds(), time.monotonic()
+        work(*args)
+        return Took(time.monotonic() - began, processes.cpu_seconds() - cpu)
 
 
 def median(values):
     return statistics.median(values)
+
+
+def medians(several):
+    """Of what several runs took."""
+    return Took(median([took.seconds for took in several]), median([took.cpu for took in several]))
+
+
+def sums(several):
+    return Took(sum(took.seconds for took in several), sum(took.cpu for took in several))
 
 
 def percentile(values, share):

@@ -70,6 +70,10 @@ def rate(events, seconds):
     return f"{events / seconds:,.0f}/s"
 
 
+def cpu(events, seconds):
+    return f"{number(seconds / events * 1e6)} µs of CPU an event"
+
+
 def ms(value):
     return f"{number(value)} ms"
 

@@ -163,30 +163,27 @@ def seed(bench):
 def by_cypher(bench, events, links):
     """Seconds of ingest, of stitching, and the number of journeys."""
     bench.server.create_database("seed", extension=False)
-    bench.server.checkpoint()
     with bench.server.connect("seed") as connection:
         graph = Graph(connection, links)
-        began = time.monotonic()
-        ingest(graph, events)
-        ingested = time.monotonic()
-        stitch(graph, iter(range(len(events))))
-        stitched = time.monotonic()
+        ingested = bench.took(ingest, graph, events)
+        stitched = bench.took(stitch, graph, iter(range(len(events))))
         found = graph.cypher("MATCH (j:Journey) RETURN count(j)", ("n",))[0][0]
     bench.server.drop_database("seed")
-    return ingested - began, stitched - ingested, found
+    return ingested.seconds, stitched.seconds, found
 
 
 def by_us(bench, stream):
     """The same of ours."""
     bench.server.create_database("ours", "journey_stitch.enabled = off")
-    bench.server.checkpoint()
     with bench.events("calls", 0, EVENTS, *stream) as calls:
-        ingested = bench.server.load("ours", server.INGEST, calls, CLIENTS)["seconds"]
-    began = time.monotonic()
+        ingested = bench.took(bench.server.load, "ours", server.INGEST, calls, CLIENTS)
+    stitched = bench.took(stitch_all, bench)
+    journeys = bench.server.one("ours", "SELECT count(*) FROM journey_stitch.journeys WHERE merged_into IS NULL")
+    bench.server.drop_database("ours")
+    return ingested.seconds, stitched.seconds, journeys
+
+
+def stitch_all(bench):
     with bench.server.connect("ours") as connection:
         while connection.execute("SELECT events FROM journey_stitch.stitch_pending()").fetchone()[0]:
             pass
-    stitched = time.monotonic() - began
-    journeys = bench.server.one("ours", "SELECT count(*) FROM journey_stitch.journeys WHERE merged_into IS NULL")
-    bench.server.drop_database("ours")
-    return ingested, stitched, journeys

@@ -51,10 +51,6 @@ class Server:
     def drop_database(self, name):
         self.run("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    def checkpoint(self):
-        """So that what is timed next pays for no writes but its own."""
-        self.run("postgres", "CHECKPOINT")
-
     def generate(self, name, *options):
         """A file of events; the caller removes it."""
         path = self.scratch / name
@@ -81,17 +77,14 @@ class Server:
         return self.finish_load(self.start_load(*args, **options))
 
     def copy(self, database, table, paths):
-        """COPY from the files, a client each, all at once; seconds."""
-        began = time.monotonic()
+        """COPY from the files, a client each, all at once."""
         clients = [subprocess.Popen([self.psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database,
                                      "-c", rf"\copy {table} FROM '{path}'"]) for path in paths]
         if any([client.wait() for client in clients]):
             raise RuntimeError("COPY failed")
-        return time.monotonic() - began
 
     def wait_stitched(self, database):
-        """Until nothing waits any more; then the time."""
+        """Until nothing waits any more."""
         with self.connect(database) as connection:
             while connection.execute(PENDING).fetchone()[0]:
                 time.sleep(0.02)
-        return time.monotonic()

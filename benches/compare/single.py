@@ -1,14 +1,15 @@
 """Part single: one event a transaction from sixteen clients, against INSERT of the same rows one by one."""
 
 import server
-from bench import median
-from report import rate
+from bench import Took, medians
+from report import cpu, rate
 
 CLIENTS = 16
 SECONDS = 10
 ROUNDS = 2
 # More than can be sent in that time.
 EVENTS = 200_000
+BESIDE = "INSERT of the same rows one by one"
 INSERT = f"INSERT INTO single VALUES ({', '.join(f'${n}' for n in range(1, server.PLAIN_COLUMNS + 1))})"
 
 
@@ -18,19 +19,22 @@ def single(bench):
     with bench.events("copy", 0, EVENTS) as rows, bench.events("ndjson", 0, EVENTS) as events:
         for _ in range(ROUNDS):
             bench.new_plain("single")
-            plain.append(per_second(bench, "peers", INSERT, rows, columns=server.PLAIN_COLUMNS))
-            for rates, setting in ((off, "off"), (on, "on")):
+            plain.append(of_one(bench, "peers", INSERT, rows, columns=server.PLAIN_COLUMNS))
+            for took, setting in ((off, "off"), (on, "on")):
                 bench.server.create_database("single", f"journey_stitch.enabled = {setting}")
-                rates.append(per_second(bench, "single", server.INGEST, events))
+                took.append(of_one(bench, "single", server.INGEST, events))
                 bench.server.drop_database("single")
         bench.server.run("peers", "DROP TABLE single")
-    floor = median(plain)
-    for what, rates in (("worker off", off), ("worker on", on)):
-        bench.report.row(f"single events, {CLIENTS} clients, {what}", rate(median(rates), 1),
-                         "INSERT of the same rows one by one", rate(floor, 1), median(rates) / floor, least=0.8)
+    plain = medians(plain)
+    for what, ours in (("worker off", medians(off)), ("worker on", medians(on))):
+        bench.report.row(f"single events, {CLIENTS} clients, {what}", rate(1, ours.seconds), BESIDE,
+                         rate(1, plain.seconds), plain.seconds / ours.seconds, least=0.8)
+        bench.report.row("", cpu(1, ours.cpu), BESIDE, cpu(1, plain.cpu), plain.cpu / ours.cpu)
 
 
-def per_second(bench, database, statement, path, **options):
-    bench.server.checkpoint()
-    done = bench.server.load(database, statement, path, CLIENTS, seconds=SECONDS, **options)
-    return done["lines"] / done["seconds"]
+def of_one(bench, database, statement, path, **options):
+    """What one event took."""
+    done = {}
+    took = bench.took(lambda: done.update(
+        bench.server.load(database, statement, path, CLIENTS, seconds=SECONDS, **options)))
+    return Took(done["seconds"] / done["lines"], took.cpu / done["lines"])

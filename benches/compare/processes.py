@@ -1,8 +1,29 @@
-"""How much memory a worker takes of its own."""
+"""What the server's processes take: processor time, and a worker's memory."""
 
+import os
+import pathlib
 import threading
 
 LOOK_SECONDS = 0.1
+TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds():
+    """Of all of the server's processes since it was started, those that have ended included."""
+    postmaster = os.environ["POSTMASTER_PID"]
+    seconds = 0
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            # What is before it is the process's name, which may have spaces and parentheses.
+            fields = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        user, system, user_of_ended, system_of_ended = map(int, fields[11:15])
+        if process.name == postmaster:
+            seconds += user + system + user_of_ended + system_of_ended
+        elif fields[1] == postmaster:
+            seconds += user + system
+    return seconds * TICK_SECONDS
 
 
 class Watch:
