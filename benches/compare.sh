@@ -3,7 +3,8 @@
 # the same run on the same rows as its peer. It is printed, and goes to benches/results/EVENTS.md. Fails if an answer
 # differs from a peer's, or verify() finds anything; not if a target is missed.
 #   benches/compare.sh [EVENTS]    default: 1000000. 20000000 take some 70 GB of disk.
-#   PARTS="ingest together single restitch seed sql flat fresh verify": only these
+#   RESTITCH_EVENTS=1000000, CYPHER_EVENTS=25000: how many those two are measured with
+#   PARTS="ingest together single restitch cypher sql flat fresh verify": only these
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lib/cluster.sh

@@ -12,18 +12,18 @@ import traceback
 
 sys.dont_write_bytecode = True  # no __pycache__ in the checkout
 from bench import Bench  # noqa: E402
+from cypher import cypher  # noqa: E402
 from flat import flat  # noqa: E402
 from fresh import fresh  # noqa: E402
 from ingest import ingest, together  # noqa: E402
 from questions import sql, verify  # noqa: E402
 from report import Report  # noqa: E402
 from restitch import restitch  # noqa: E402
-from seed import seed  # noqa: E402
 from server import Server  # noqa: E402
 from single import single  # noqa: E402
 
 # In this order: sql compares before fresh adds events, and verify comes after everything.
-PARTS = {part.__name__: part for part in (ingest, together, single, restitch, seed, sql, flat, fresh, verify)}
+PARTS = {part.__name__: part for part in (ingest, together, single, restitch, cypher, sql, flat, fresh, verify)}
 EXTENSIONS = ("journey_stitch", "age", "pgrouting")
 SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "checkpoint_timeout",
             "work_mem", "maintenance_work_mem", "effective_cache_size", "autovacuum_naptime", "jit",

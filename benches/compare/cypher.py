@@ -1,4 +1,4 @@
-"""Part seed: a journey stitcher that keeps events in the graph, by Cypher, and finds journeys in a Python client.
+"""Part cypher: a journey stitcher that keeps events in the graph, by Cypher, and finds journeys in a Python client.
 
 As such systems are built: events and their correlations are written by UNWIND and MERGE, a thousand events at a time,
 and stitched five thousand at a time, by union-find in the client over what Cypher answers. The journey that was created
@@ -13,10 +13,10 @@ import server
 from bench import CLIENTS
 from report import rate
 
-EVENTS = int(os.environ.get("SEED_EVENTS", 25_000))
+EVENTS = int(os.environ.get("CYPHER_EVENTS", 25_000))
 INGEST_BATCH = 1000
 STITCH_BATCH = 5000
-GRAPH = "seed"
+GRAPH = "journeys_by_cypher"
 # A MERGE does not see what the same statement has just made, so each key is in it once.
 FIND_KEYS = "UNWIND $rows AS r WITH DISTINCT r[1] AS found MERGE (:Correlation {id: found})"
 LINK_EVENTS = """UNWIND $rows AS r MATCH (e:Event {id: r[0]}), (c:Correlation {id: r[1]})
@@ -136,7 +136,7 @@ def root(parents, member):
     return member
 
 
-def seed(bench):
+def cypher(bench):
     """Both do it with the same events, and one after the other: first all are ingested, then all stitched."""
     stream = ("--events", EVENTS, "--users", max(EVENTS // 100, 1))
     ours_ingested, ours_stitched, journeys = by_us(bench, stream)
@@ -152,13 +152,13 @@ def seed(bench):
 
 def by_cypher(bench, events):
     """Seconds of ingest, of stitching, and the number of journeys."""
-    bench.server.create_database("seed", extension=False)
-    with bench.server.connect("seed") as connection:
+    bench.server.create_database("by_cypher", extension=False)
+    with bench.server.connect("by_cypher") as connection:
         graph = Graph(connection)
         ingested = bench.took(ingest, graph, events)
         stitched = bench.took(stitch, graph, iter(range(len(events))))
         found = graph.cypher("MATCH (j:Journey) RETURN count(j)", ("n",))[0][0]
-    bench.server.drop_database("seed")
+    bench.server.drop_database("by_cypher")
     return ingested.seconds, stitched.seconds, found
 
 
