@@ -8,10 +8,10 @@ LAYER ?=
 export PG_CONFIG DATA MAPPING KEEP LAYER
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test soak storm bench lint clean
+.PHONY: help setup install demo test soak storm bench bench-identity bench-analytics lint clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Bring PostgreSQL 17, AGE, pg_cron, cargo-pgrx and what else is missing (Debian 12 and 13)
 	@.ci/setup
@@ -32,8 +32,14 @@ soak: setup install ## What make test does for a shorter time: random faults und
 storm: setup install ## What make test does for half a minute: clients, cancels, terminates and kills at once (FOR=300 seconds)
 	@tests/cluster/storm.sh $(or $(FOR),300)
 
-bench: setup install ## What identity rules and analytics cost, as ratios in the same run (EVENTS=100000)
+bench: setup install ## Ours beside COPY, plain SQL, DuckDB, pgRouting and Cypher, in one table (SCALE=1000000, PARTS=all)
+	@.ci/setup peers || echo 'bench: going on without pgRouting'
+	@benches/compare.sh $(or $(SCALE),1000000)
+
+bench-identity: setup install ## What identity rules cost, as ratios in the same run (EVENTS=100000)
 	@benches/identity.sh $(or $(EVENTS),100000)
+
+bench-analytics: setup install ## What each call of the analytics costs (EVENTS="100000 1000000")
 	@benches/analytics.sh $(or $(EVENTS),100000 1000000)
 
 lint: ## Check formatting, and clippy's lints as errors

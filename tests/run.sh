@@ -50,8 +50,14 @@ step() {
 }
 
 layer_lint() {
+    local tool
     step cargo fmt --check
     step cargo clippy --all-targets --quiet -- -D warnings
+    # The benchmark's tools, which are no part of the package.
+    for tool in benches/generator/generate.rs benches/load/load.rs; do
+        step rustfmt --check --edition 2024 "$tool"
+        step clippy-driver --edition 2024 -D warnings --emit=metadata -o "$RESULTS/tool" "$tool"
+    done
 }
 
 # Runs one of cargo's test commands and takes the counts from its output.
