@@ -143,7 +143,8 @@ def cypher(bench):
     with bench.events("ndjson", 0, EVENTS, *stream) as path:
         events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     ingested, stitched, found = by_cypher(bench, events)
-    for what, ours, theirs in (("ingest_events", ours_ingested, ingested), ("stitching alone", ours_stitched, stitched)):
+    for what, ours, theirs in (("ingest_events", ours_ingested, ingested),
+                               ("stitching alone", ours_stitched, stitched)):
         bench.report.row(f"{what}, {EVENTS:,} events", rate(EVENTS, ours), "Cypher's MERGE from a Python client",
                          rate(EVENTS, theirs), theirs / ours)
     if found != journeys:

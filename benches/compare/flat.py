@@ -3,7 +3,7 @@
 import time
 
 from bench import median, percentile
-from report import ms, number, rate
+from report import cpu, ms, number, rate
 
 SMALL_EVENTS = 100_000
 # So many users that some hundreds of journeys have about fifty events.
@@ -40,9 +40,9 @@ def throughput(bench):
     whole = [(took, copied) for took, copied, chunk in zip(bench.stitched, bench.copied, bench.chunks)
              if chunk[1] == count]
     (first, first_copied), (last, last_copied) = whole[0], whole[-1]
-    first, last = first.seconds, last.seconds
-    bench.report.row("the last million's throughput, all together", rate(count, last), "the first million's",
-                     rate(count, first), first / last, least=0.8)
+    bench.report.row("the last million's throughput, all together", rate(count, last.seconds), "the first million's",
+                     rate(count, first.seconds), first.seconds / last.seconds, least=0.8)
+    bench.report.row("", cpu(count, last.cpu), "the first million's", cpu(count, first.cpu), first.cpu / last.cpu)
     bench.report.row("", "", "by COPY, the last against the first", number(first_copied.seconds / last_copied.seconds))
 
 
