@@ -238,6 +238,6 @@ fn write_rejected(sql: &Sql, project_id: i32, rejected: Vec<(Rejection, Node)>) 
         rejected.iter().map(|(rejection, _)| rejection.message.as_str()).collect::<Vec<_>>().into(),
         rejected.iter().map(|(_, node)| node.to_jsonb()).collect::<Vec<_>>().into(),
     ];
-    sql.run(include_str!("../sql/steps/ingest_rejected.sql"), &args)?;
+    sql.prepared(include_str!("../sql/steps/ingest_rejected.sql"), &args)?;
     Ok(())
 }

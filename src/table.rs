@@ -34,8 +34,11 @@ pub struct Table {
     /// How many of the slots have a row that is not in the table yet.
     filled: usize,
     contents: Contents,
-    /// Whether the table was found to have one of the rows.
-    has_met_duplicate: bool,
+    /// Whether to look for a row's like before it goes in.
+    looks_first: bool,
+    has_duplicates: bool,
+    /// How many rows `add_if_new` has added with the memory of one row's context.
+    rows_in_context: usize,
 }
 
 impl Table {
@@ -61,7 +64,9 @@ impl Table {
                 slots: Vec::new(),
                 filled: 0,
                 contents: Contents::default(),
-                has_met_duplicate: false,
+                looks_first: false,
+                has_duplicates: false,
+                rows_in_context: 0,
             })
         }
     }
@@ -94,9 +99,9 @@ impl Table {
                 let slot = self.slots[n];
                 self.add_to_indexes(slot, None);
                 pg_sys::ExecClearTuple(slot);
-                pg_sys::MemoryContextReset(self.row_context());
             }
             pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::MemoryContextReset(self.row_context());
         }
     }
 
@@ -110,16 +115,20 @@ impl Table {
         unsafe {
             let context = pg_sys::MemoryContextSwitchTo(self.row_context());
             let is_new = self.insert_if_new(slot);
+            self.has_duplicates |= !is_new;
             pg_sys::ExecClearTuple(slot);
             pg_sys::MemoryContextSwitchTo(context);
-            pg_sys::MemoryContextReset(self.row_context());
+            self.rows_in_context += 1;
+            if self.rows_in_context == ROWS_AT_ONCE {
+                self.rows_in_context = 0;
+                pg_sys::MemoryContextReset(self.row_context());
+            }
             is_new
         }
     }
 
-    /// The protocol of speculative insertion: the row goes in, and out again if somebody else has put its like in
-    /// first. To look before costs as much as going in: it is done only from the first duplicate on, because they
-    /// come together.
+    /// The protocol of speculative insertion: the row goes in, and out again, leaving a dead one, if its like is there.
+    /// To look first costs as much as going in: it is done from the first duplicate on, because they come together.
     ///
     /// # Safety
     /// The slot has a row of the table's shape.
@@ -129,7 +138,7 @@ impl Table {
             let (relation, command) = (self.relation, (*self.state).es_output_cid);
             let access = (*relation).rd_tableam;
             loop {
-                if self.has_met_duplicate && self.has_like(slot) {
+                if self.looks_first && self.has_like(slot) {
                     return false;
                 }
                 let transaction = pg_sys::GetCurrentTransactionId();
@@ -146,16 +155,18 @@ impl Table {
                 if !is_conflict {
                     return true;
                 }
-                if !std::mem::replace(&mut self.has_met_duplicate, true) {
-                    self.prepare_to_look();
-                }
+                self.look_first();
             }
         }
     }
 
-    /// What has_like() needs to know of the unique indexes.
-    fn prepare_to_look(&mut self) {
-        // SAFETY: the two arrays have an element for each open index, and live as long as the state.
+    /// Has `add_if_new` look for a row's like before it goes in: where duplicates are to be expected.
+    pub fn look_first(&mut self) {
+        if std::mem::replace(&mut self.looks_first, true) {
+            return;
+        }
+        // SAFETY: the two arrays have an element for each open index, and live as long as the state, as does what a
+        // look needs to know of a unique index.
         unsafe {
             let context = pg_sys::MemoryContextSwitchTo((*self.state).es_query_cxt);
             for n in 0..self.target.ri_NumIndices as usize {
@@ -167,6 +178,11 @@ impl Table {
             }
             pg_sys::MemoryContextSwitchTo(context);
         }
+    }
+
+    /// Whether `add_if_new` has left out a row.
+    pub fn has_duplicates(&self) -> bool {
+        self.has_duplicates
     }
 
     /// Whether the table has such a row, which may take waiting for the transaction that is about to add it.
