@@ -64,9 +64,9 @@ mod tests {
         write("in_bulk");
         write_nothing("in_bulk");
         insert("inserted");
-        let both = "SELECT count(*) FROM (SELECT id, label, tenth FROM in_bulk
-                                          INTERSECT SELECT id, label, tenth FROM inserted) AS both";
-        assert_eq!(count(both), ROWS);
+        let common = "SELECT count(*) FROM (SELECT id, label, tenth FROM in_bulk
+                                          INTERSECT SELECT id, label, tenth FROM inserted) AS common";
+        assert_eq!(count(common), ROWS);
         assert_eq!(count("SELECT count(*) FROM in_bulk"), ROWS);
         let trees = "SELECT count(bt_index_check(i.indexrelid, true)::text)
                      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
