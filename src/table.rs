@@ -37,6 +37,8 @@ pub struct Table {
     /// Whether to look for a row's like before it goes in.
     looks_first: bool,
     has_duplicates: bool,
+    /// Of the rows that `add_if_new` is adding.
+    token: Option<u32>,
     /// How many rows `add_if_new` has added with the memory of one row's context.
     rows_in_context: usize,
 }
@@ -66,22 +68,29 @@ impl Table {
                 contents: Contents::default(),
                 looks_first: false,
                 has_duplicates: false,
+                token: None,
                 rows_in_context: 0,
             })
         }
     }
 
-    /// Adds a row, of which `fill` gives each column, in order. It is in the table for certain after
+    /// Adds a row, of which `fill` gives each column, in order. It is in the table after
     /// [`Table::flush`].
     pub fn add(&mut self, fill: impl FnOnce(&mut Row<'_>)) {
         self.fill(fill);
         if self.filled == ROWS_AT_ONCE {
-            self.flush();
+            self.add_given();
         }
     }
 
-    /// Adds the rows that were given to `add`.
+    /// All rows are in the table, and nobody waits to see whether they will be.
     pub fn flush(&mut self) {
+        self.add_given();
+        self.withdraw();
+    }
+
+    /// Adds the rows that were given to `add`.
+    fn add_given(&mut self) {
         let rows = std::mem::take(&mut self.filled);
         if rows == 0 {
             return;
@@ -108,7 +117,7 @@ impl Table {
     /// Adds a row unless a unique index has its like: INSERT … ON CONFLICT DO NOTHING. Answers whether it was
     /// added. Whoever adds several gives them in an order that all keep to: one waits for another's.
     pub fn add_if_new(&mut self, fill: impl FnOnce(&mut Row<'_>)) -> bool {
-        self.flush();
+        self.add_given();
         let slot = self.fill(fill);
         self.filled = 0;
         // SAFETY: the slot has a row of the table's shape.
@@ -121,6 +130,7 @@ impl Table {
             self.rows_in_context += 1;
             if self.rows_in_context == ROWS_AT_ONCE {
                 self.rows_in_context = 0;
+                self.withdraw();
                 pg_sys::MemoryContextReset(self.row_context());
             }
             is_new
@@ -133,7 +143,7 @@ impl Table {
     /// # Safety
     /// The slot has a row of the table's shape.
     unsafe fn insert_if_new(&mut self, slot: *mut pg_sys::TupleTableSlot) -> bool {
-        // SAFETY: the functions of the access method may raise; the lock is released at the transaction's end then.
+        // SAFETY: the functions of the access method may raise; what is open then goes with the transaction.
         unsafe {
             let (relation, command) = (self.relation, (*self.state).es_output_cid);
             let access = (*relation).rd_tableam;
@@ -141,8 +151,7 @@ impl Table {
                 if self.looks_first && self.has_like(slot) {
                     return false;
                 }
-                let transaction = pg_sys::GetCurrentTransactionId();
-                let token = pg_sys::SpeculativeInsertionLockAcquire(transaction);
+                let token = self.announce();
                 guarded((*access).tuple_insert_speculative, |insert| {
                     insert(relation, slot, command, 0, std::ptr::null_mut(), token)
                 });
@@ -151,12 +160,27 @@ impl Table {
                 guarded((*access).tuple_complete_speculative, |complete| {
                     complete(relation, slot, token, !is_conflict)
                 });
-                pg_sys::SpeculativeInsertionLockRelease(transaction);
                 if !is_conflict {
                     return true;
                 }
                 self.look_first();
             }
+        }
+    }
+
+    /// The token of the rows that are going in. Whoever meets one that is not in for certain waits until the token is
+    /// taken back, which must be before this transaction waits for anybody. Many rows share one: it costs a lock.
+    fn announce(&mut self) -> u32 {
+        // SAFETY: the lock is released by withdraw(), or with the (sub)transaction.
+        *self.token.get_or_insert_with(|| unsafe {
+            pg_sys::SpeculativeInsertionLockAcquire(pg_sys::GetCurrentTransactionId())
+        })
+    }
+
+    fn withdraw(&mut self) {
+        if self.token.take().is_some() {
+            // SAFETY: pairs with announce(), in the same (sub)transaction.
+            unsafe { pg_sys::SpeculativeInsertionLockRelease(pg_sys::GetCurrentTransactionId()) }
         }
     }
 
@@ -190,6 +214,7 @@ impl Table {
     /// # Safety
     /// As in insert_if_new().
     unsafe fn has_like(&mut self, slot: *mut pg_sys::TupleTableSlot) -> bool {
+        self.withdraw();
         // SAFETY: as in insert_if_new().
         unsafe {
             let mut found = pg_sys::ItemPointerData::default();

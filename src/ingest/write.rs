@@ -127,6 +127,7 @@ impl Tables {
                 new.push(candidate);
             }
         }
+        self.ledger.flush();
         EXPECTS_DUPLICATES.set(self.ledger.has_duplicates());
         new.sort_unstable_by_key(|candidate| candidate.id);
         // SAFETY: reading when the transaction began.
