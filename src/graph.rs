@@ -172,6 +172,14 @@ impl Graph {
         Ok(count)
     }
 
+    /// Hands `visit` the event and the key of every edge from events to their keys, in no order.
+    pub fn each_has_key(sql: &Sql, mut visit: impl FnMut(i64, i64)) -> Result<(), Error> {
+        sql.each("SELECT h.start_id, h.end_id FROM journey_graph.\"HAS_KEY\" h", &[], |row| {
+            visit(graph_entry_id(row.bits(1)), graph_entry_id(row.bits(2)));
+            Ok(())
+        })
+    }
+
     /// Makes edges of the keys that were refused to events of what is one journey once these are absorbed.
     /// Before [`Self::move_keys`].
     pub fn settle_conflicts(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! Rules that wait are applied to a project's whole history: simulate_rules() says what that would change,
-//! restitch() does it.
+//! restitch() does it. All of it is read, and what they do not leave as it is is computed anew.
+
+mod history;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -7,10 +9,11 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use crate::analytics::rollups::Rollups;
+use self::history::Found;
 use crate::error::Error;
 use crate::graph::Graph;
+use crate::identity::rules::Rules;
 use crate::sql::{self, Sql};
-use crate::stitch::batch;
 use crate::stitch::region::{Cause, Region, Seeds};
 use crate::{identity_log, identity_rules, rights};
 
@@ -29,7 +32,7 @@ fn simulate_rules(
     let sizes = rights::administering(c"simulate_rules()", project, |sql, project_id, _| {
         // Without the graph there is no history that rules could change.
         Graph::open(sql)?;
-        Ok::<Sizes, Error>(history(sql, project_id)?.sizes())
+        Ok::<Sizes, Error>(History::read(sql, project_id)?.sizes())
     })?;
     Ok(TableIterator::new(sizes))
 }
@@ -45,26 +48,53 @@ fn restitch(
 > {
     let sizes = rights::administering(c"restitch()", project, |sql, project_id, role| {
         let graph = Graph::open(sql)?;
-        let region = history(sql, project_id)?;
+        let history = History::read(sql, project_id)?;
         let log = identity_log::record(sql, project_id, "restitch", &json!({}), role)?;
         let mut rollups = Rollups::default();
         let cause = Cause { rule: "restitch", log: Some(log) };
         sql::for_lookups(|| {
-            region.apply(sql, &graph, &cause, &mut rollups)?;
+            history.region.apply(sql, &graph, &cause, &mut rollups)?;
             rollups.write(sql, project_id)
         })?;
+        count_kinds(sql, project_id, &history.rules)?;
         identity_rules::put_in_force(sql, project_id)?;
-        Ok::<Sizes, Error>(region.sizes())
+        Ok::<Sizes, Error>(history.sizes())
     })?;
     Ok(TableIterator::new(sizes))
 }
 
-/// All of a project's journeys, as the wanted rules would have them.
-fn history(sql: &Sql, project_id: i32) -> Result<Region, Error> {
-    let rules = identity_rules::wanted(sql, project_id)?;
-    let args: [DatumWithOid; 1] = [project_id.into()];
-    let present = "SELECT id FROM journey_stitch.journeys WHERE project_id = $1 AND merged_into IS NULL";
-    let journeys = batch::ids(sql.run(present, &args)?)?;
-    let seeds = Seeds { journeys, ..Seeds::default() };
-    sql::for_lookups(|| Region::read(sql, project_id, &rules, seeds))
+/// A project's history, as the wanted rules would have it.
+struct History {
+    rules: Rules,
+    found: Found,
+    /// What they do not leave as it is.
+    region: Region,
+}
+
+impl History {
+    fn read(sql: &Sql, project_id: i32) -> Result<Self, Error> {
+        let rules = identity_rules::wanted(sql, project_id)?;
+        let mut found = sql::reading_latest(|sql| history::read(sql, project_id, &rules))?;
+        let seeds = Seeds { journeys: std::mem::take(&mut found.unsettled), ..Seeds::default() };
+        let region = sql::for_lookups(|| Region::read(sql, project_id, &rules, seeds))?;
+        Ok(History { rules, found, region })
+    }
+
+    fn sizes(&self) -> Sizes {
+        self.region.sizes(self.found.journeys, self.found.keys_in_journeys)
+    }
+}
+
+/// Has every journey count its keys of limited kinds, if any are: also those that stay what they are.
+fn count_kinds(sql: &Sql, project_id: i32, rules: &Rules) -> Result<(), Error> {
+    let mut limited = Vec::new();
+    if rules.limits_kinds() {
+        let kinds = "SELECT DISTINCT k.kind FROM journey_stitch.keys k WHERE k.project_id = $1";
+        for row in sql.run(kinds, &[project_id.into()])? {
+            limited.push(row.get::<String>(1)?);
+        }
+        limited.retain(|kind| rules.rule(kind).max_values != u32::MAX);
+    }
+    let args: [DatumWithOid; 2] = [project_id.into(), rules.limits_kinds().then_some(limited).into()];
+    sql.run(include_str!("../sql/steps/history_kinds.sql"), &args).map(drop)
 }

@@ -1,0 +1,84 @@
+//! A project's history, read once from end to end: what of it the wanted rules do not leave as it is.
+
+use std::ops::Range;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::memcxt::PgMemoryContexts;
+
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::identity::Identifiers;
+use crate::identity::rules::Rules;
+use crate::journey::each_identifier;
+use crate::sql::Sql;
+use crate::stitch::scan::Scan;
+use crate::stitch::words;
+
+/// What there is, and what of it has to be computed anew.
+pub struct Found {
+    pub journeys: i64,
+    pub keys_in_journeys: i64,
+    pub unsettled: Vec<i64>,
+}
+
+/// Reads a project whose lock is held, all of it on one snapshot.
+pub fn read(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
+    let mut scan = Scan::new(rules);
+    let project: [DatumWithOid; 1] = [project_id.into()];
+    sql.each(include_str!("../../sql/steps/history_journeys.sql"), &project, |row| {
+        scan.add_journey(row.get(1)?, row.get(2)?);
+        Ok(())
+    })?;
+    sql.each(include_str!("../../sql/steps/history_keys.sql"), &project, |row| {
+        scan.add_key(row.get(1)?, row.get(2)?, row.get(3)?, row.nullable(4)?, row.get(5)?);
+        Ok(())
+    })?;
+    sql.each(include_str!("../../sql/steps/history_conflicts.sql"), &project, |row| {
+        scan.add_refusal(row.get(1)?, row.get(2)?);
+        Ok(())
+    })?;
+    words::read(sql, project_id)?.names().for_each(|(kind, value)| scan.add_word(kind, value));
+    read_events(sql, project_id, rules, &mut scan)?;
+    Graph::each_has_key(sql, |event, key| scan.add_edge(event, key))?;
+    Ok(Found {
+        journeys: scan.journeys() as i64,
+        keys_in_journeys: scan.keys_in_journeys() as i64,
+        unsettled: scan.unsettled(),
+    })
+}
+
+/// The project's stitched events.
+fn read_events(sql: &Sql, project_id: i32, rules: &Rules, scan: &mut Scan<'_>) -> Result<(), Error> {
+    let project: [DatumWithOid; 1] = [project_id.into()];
+    let mut pending: Vec<Range<i64>> = Vec::new();
+    sql.each(include_str!("../../sql/steps/history_pending.sql"), &project, |row| {
+        pending.push(row.get(1)?..row.get(2)?);
+        Ok(())
+    })?;
+    let is_pending = |id: i64| {
+        let before = pending.partition_point(|range| range.start <= id);
+        before > 0 && pending[before - 1].contains(&id)
+    };
+    // What a row's columns are unpacked into is of no use for the next.
+    let mut memory = PgMemoryContexts::new("journey_stitch event");
+    sql.each(include_str!("../../sql/steps/history_events.sql"), &project, |row| {
+        let id = row.get(1)?;
+        if is_pending(id) {
+            return Ok(());
+        }
+        // SAFETY: nothing that is allocated inside is kept.
+        unsafe {
+            memory.reset();
+            memory.switch_to(|_| {
+                let identifiers = Identifiers {
+                    event_id: row.get(2)?,
+                    user_id: row.nullable(3)?,
+                    session_id: row.nullable(4)?,
+                    others: each_identifier(row.nullable(5)?),
+                };
+                scan.add_event(id, &identifiers.keys(rules));
+                Ok(())
+            })
+        }
+    })
+}
