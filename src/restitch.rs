@@ -8,8 +8,8 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
-use crate::analytics::rollups::Rollups;
 use self::history::Found;
+use crate::analytics::rollups::Rollups;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::identity::rules::Rules;

@@ -160,7 +160,8 @@ impl Sql {
         // SAFETY: as said; the receiver lives until the cursor is closed.
         unsafe {
             let memory = pg_sys::CurrentMemoryContext;
-            let mut receiver = Receiver { base: Receiver::CALLBACKS, visit: &mut visit, memory, failed: None };
+            let mut receiver =
+                Receiver { base: Receiver::CALLBACKS, visit: &mut visit, memory, failed: None };
             let all = std::ffi::c_long::MAX;
             pg_sys::PortalRunFetch(
                 cursor,

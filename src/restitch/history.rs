@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use pgrx::datum::DatumWithOid;
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::memcxt::PgMemoryContexts;
 
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::identity::Identifiers;
 use crate::identity::rules::Rules;
+use crate::instant::to_unix_micros;
 use crate::journey::each_identifier;
 use crate::sql::Sql;
 use crate::stitch::scan::Scan;
@@ -30,7 +32,8 @@ pub fn read(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
         Ok(())
     })?;
     sql.each(include_str!("../../sql/steps/history_keys.sql"), &project, |row| {
-        scan.add_key(row.get(1)?, row.get(2)?, row.get(3)?, row.nullable(4)?, row.get(5)?);
+        let since = row.nullable::<TimestampWithTimeZone>(6)?.map(to_unix_micros);
+        scan.add_key(row.get(1)?, (row.get(2)?, row.get(3)?), row.nullable(4)?, row.get(5)?, since);
         Ok(())
     })?;
     sql.each(include_str!("../../sql/steps/history_conflicts.sql"), &project, |row| {
@@ -70,13 +73,14 @@ fn read_events(sql: &Sql, project_id: i32, rules: &Rules, scan: &mut Scan<'_>) -
         unsafe {
             memory.reset();
             memory.switch_to(|_| {
+                let at = to_unix_micros(row.get(2)?);
                 let identifiers = Identifiers {
-                    event_id: row.get(2)?,
-                    user_id: row.nullable(3)?,
-                    session_id: row.nullable(4)?,
-                    others: each_identifier(row.nullable(5)?),
+                    event_id: row.get(3)?,
+                    user_id: row.nullable(4)?,
+                    session_id: row.nullable(5)?,
+                    others: each_identifier(row.nullable(6)?),
                 };
-                scan.add_event(id, &identifiers.keys(rules));
+                scan.add_event(id, at, &identifiers.keys(rules));
                 Ok(())
             })
         }

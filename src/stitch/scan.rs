@@ -1,11 +1,10 @@
 //! Which of a project's journeys are not what its events make of them, found by looking once at every key, event and
 //! edge, in a few bytes a key.
 //!
-//! Pure. A journey is settled if its keys are one component, connected by nothing but the events' keys, if its edges
-//! are those that its events call for, and if neither a rule nor a person's word could keep any of its keys apart. Such
-//! a journey is plain union-find: computing it anew would come to what is there. A component that lies in several
-//! journeys unsettles all of them, and so does a key that changes hands the journeys on both sides; so those that are
-//! unsettled can be computed anew without the others.
+//! Pure. A journey is settled if its keys are one component, its edges are those that its events call for, and neither a
+//! rule nor a person's word could have kept any of it apart. Such a journey is plain union-find: computing it anew would
+//! come to what is there. A component that lies in several journeys unsettles all of them, and an event or key that goes
+//! elsewhere unsettles the journeys on both sides; so those that are unsettled can be computed anew without the others.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,9 +12,11 @@ use std::hash::{BuildHasher, RandomState};
 
 use petgraph::unionfind::UnionFind;
 
+use self::apart::Apart;
 use self::numbers::{Ids, Names};
 use crate::identity::rules::Rules;
 
+mod apart;
 mod numbers;
 
 /// No journey, no component.
@@ -40,6 +41,8 @@ pub struct Scan<'r> {
     /// For each key a sum over the events that call for it, less the same over its edges.
     balance: Vec<u64>,
     sets: UnionFind<u32>,
+    /// `None`: keys of all kinds join journeys.
+    apart: Option<Apart>,
     /// Events that were refused a key.
     refused: HashSet<i64>,
     hashing: RandomState,
@@ -60,6 +63,7 @@ impl<'r> Scan<'r> {
             is_doubtful: Vec::new(),
             balance: Vec::new(),
             sets: UnionFind::new_empty(),
+            apart: rules.keeps_apart().then(Apart::default),
             refused: HashSet::new(),
             hashing: RandomState::new(),
         }
@@ -71,9 +75,16 @@ impl<'r> Scan<'r> {
         self.is_unsettled.push(is_tense);
     }
 
-    /// A key that is known, and the journey that it is in. `is_held`: there is something that it does not join, or
-    /// from some time on did not.
-    pub fn add_key(&mut self, id: i64, kind: &str, value: &str, journey: Option<i64>, is_held: bool) {
+    /// A key that is known, and the journey that it is in. `is_held`: a person or `max_keys` keeps it from joining journeys;
+    /// `since`: it joins none since then.
+    pub fn add_key(
+        &mut self,
+        id: i64,
+        (kind, value): (&str, &str),
+        journey: Option<i64>,
+        is_held: bool,
+        since: Option<i64>,
+    ) {
         let number = self.sets.new_set();
         self.numbers.insert(kind, value, number);
         self.ids.insert(id, number);
@@ -83,7 +94,10 @@ impl<'r> Scan<'r> {
         if self.rules.limits_kinds() {
             self.kind_of_key.push(self.kinds.number(kind, rule.max_values));
         }
-        self.is_doubtful.push(is_held || journey.is_none() || !rule.merges);
+        if let Some(apart) = &mut self.apart {
+            apart.add_key(!rule.merges, since);
+        }
+        self.is_doubtful.push(is_held || journey.is_none() || rule.merges && since.is_some());
         self.balance.push(0);
     }
 
@@ -102,10 +116,11 @@ impl<'r> Scan<'r> {
         }
     }
 
-    /// The keys that an event has by the rules.
-    pub fn add_event(&mut self, id: i64, keys: &[(&str, Cow<'_, str>)]) {
+    /// The keys that an event of a time has by the rules.
+    pub fn add_event(&mut self, id: i64, at: i64, keys: &[(&str, Cow<'_, str>)]) {
         let weight = self.weight(id);
         let mut first = None;
+        let mut first_joining = None;
         let mut is_any_new = false;
         for (kind, value) in keys {
             let Some(key) = self.numbers.get(kind, value) else {
@@ -114,13 +129,15 @@ impl<'r> Scan<'r> {
             };
             let balance = &mut self.balance[key as usize];
             *balance = balance.wrapping_add(weight);
-            match first {
-                None => first = Some(key),
-                Some(first) => drop(self.sets.union(first, key)),
+            self.sets.union(*first.get_or_insert(key), key);
+            if let Some(apart) = &mut self.apart {
+                apart.see(key, at, &mut first_joining);
             }
         }
         // Where all are new, the edges that the event has until now are too many.
-        if let Some(first) = first.filter(|_| is_any_new) {
+        if let Some(first) = first
+            && (is_any_new || self.apart.is_some() && first_joining.is_none())
+        {
             self.is_doubtful[first as usize] = true;
         }
     }
@@ -158,9 +175,13 @@ impl<'r> Scan<'r> {
             let root = self.sets.find_mut(key);
             let is_doubtful = self.is_doubtful[key as usize] || self.balance[key as usize] != 0;
             components.add(root, self.journey_of_key[key as usize], is_doubtful);
+            if let Some(apart) = &mut self.apart {
+                components.is_unsettled[root as usize] |= apart.is_torn(key, root);
+            }
         }
         components.limit(self.rules.max_keys());
-        for root in self.kinds.beyond(self.kind_of_key.iter().zip(0..).map(|(&kind, key)| (self.sets.find(key), kind))) {
+        let of_kinds = self.kind_of_key.iter().zip(0..).map(|(&kind, key)| (self.sets.find(key), kind));
+        for root in self.kinds.beyond(of_kinds) {
             components.is_unsettled[root as usize] = true;
         }
         let mut root_of_journey = vec![NONE; self.journeys.len()];

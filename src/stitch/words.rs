@@ -78,7 +78,8 @@ impl Words {
 
     /// The kinds and values of all keys that a word is about.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        let of_pairs = self.pairs().flat_map(Pair::keys).map(|named| (named.kind.as_str(), named.value.as_str()));
+        let of_pairs =
+            self.pairs().flat_map(Pair::keys).map(|named| (named.kind.as_str(), named.value.as_str()));
         of_pairs.chain(self.unmerged.iter().map(|(kind, value)| (kind.as_str(), value.as_str())))
     }
 
