@@ -205,7 +205,9 @@ unsafe extern "C-unwind" fn receive_row(
     // returns. Whatever is raised here ends the executor, too.
     unsafe {
         let receiver = &mut *receiver.cast::<Receiver<'_>>();
-        pg_sys::slot_getallattrs(slot);
+        if i32::from((*slot).tts_nvalid) < (*(*slot).tts_tupleDescriptor).natts {
+            pg_sys::slot_getallattrs(slot);
+        }
         let executors = pg_sys::MemoryContextSwitchTo(receiver.memory);
         let visited = (receiver.visit)(&Row { source: Source::Slot(slot), connection: PhantomData });
         pg_sys::MemoryContextSwitchTo(executors);
@@ -356,12 +358,12 @@ impl Row<'_> {
                 }
                 Source::Slot(slot) => {
                     let descriptor = (*slot).tts_tupleDescriptor;
-                    if column < 1 || column > (*descriptor).natts {
-                        return (pg_sys::Datum::from(0), true, pg_sys::InvalidOid);
+                    let columns = (*descriptor).attrs.as_slice((*descriptor).natts as usize);
+                    let n = (column as usize).wrapping_sub(1);
+                    match columns.get(n) {
+                        Some(of) => (*(*slot).tts_values.add(n), *(*slot).tts_isnull.add(n), of.atttypid),
+                        None => (pg_sys::Datum::from(0), true, pg_sys::InvalidOid),
                     }
-                    let n = column as usize - 1;
-                    let type_oid = pg_sys::SPI_gettypeid(descriptor, column);
-                    (*(*slot).tts_values.add(n), *(*slot).tts_isnull.add(n), type_oid)
                 }
             }
         }
