@@ -82,6 +82,11 @@ impl Graph {
         self.event
     }
 
+    /// The number of the label Correlation.
+    pub fn correlation(&self) -> i32 {
+        self.correlation
+    }
+
     /// The number of the label Journey.
     pub fn journey(&self) -> i32 {
         self.journey
@@ -172,14 +177,6 @@ impl Graph {
         Ok(count)
     }
 
-    /// Hands `visit` the event and the key of every edge from events to their keys, in no order.
-    pub fn each_has_key(sql: &Sql, mut visit: impl FnMut(i64, i64)) -> Result<(), Error> {
-        sql.each("SELECT h.start_id, h.end_id FROM journey_graph.\"HAS_KEY\" h", &[], |row| {
-            visit(graph_entry_id(row.bits(1)), graph_entry_id(row.bits(2)));
-            Ok(())
-        })
-    }
-
     /// Makes edges of the keys that were refused to events of what is one journey once these are absorbed.
     /// Before [`Self::move_keys`].
     pub fn settle_conflicts(&self, sql: &Sql, absorbed: &[i64], survivors: &[i64]) -> Result<(), Error> {
@@ -202,6 +199,16 @@ impl Graph {
         let moved = sql.run(include_str!("../sql/steps/merge_keys.sql"), &args)?.one()?;
         Ok(moved.unwrap_or(0))
     }
+}
+
+/// Hands `visit` the event and the key of every edge from events to their keys, in no order, and the numbers of the labels
+/// of both.
+pub fn each_has_key(sql: &Sql, mut visit: impl FnMut(i64, i64, (i64, i64))) -> Result<(), Error> {
+    sql.each("SELECT h.start_id, h.end_id FROM journey_graph.\"HAS_KEY\" h", &[], |row| {
+        let (event, key) = (row.bits(1), row.bits(2));
+        visit(graph_entry_id(event), graph_entry_id(key), (event >> ENTRY_ID_BITS, key >> ENTRY_ID_BITS));
+        Ok(())
+    })
 }
 
 /// Runs a statement on entries of a label, if there are any.

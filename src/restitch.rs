@@ -1,14 +1,14 @@
 //! Rules that wait are applied to a project's whole history: simulate_rules() says what that would change,
 //! restitch() does it. All of it is read, and what they do not leave as it is is computed anew.
 
-mod history;
+mod unsettled;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
-use self::history::Found;
+use self::unsettled::Found;
 use crate::analytics::rollups::Rollups;
 use crate::error::Error;
 use crate::graph::Graph;
@@ -74,7 +74,7 @@ struct History {
 impl History {
     fn read(sql: &Sql, project_id: i32) -> Result<Self, Error> {
         let rules = identity_rules::wanted(sql, project_id)?;
-        let mut found = sql::reading_latest(|sql| history::read(sql, project_id, &rules))?;
+        let mut found = sql::reading_latest(|sql| unsettled::read(sql, project_id, &rules))?;
         let seeds = Seeds { journeys: std::mem::take(&mut found.unsettled), ..Seeds::default() };
         let region = sql::for_lookups(|| Region::read(sql, project_id, &rules, seeds))?;
         Ok(History { rules, found, region })
@@ -96,5 +96,5 @@ fn count_kinds(sql: &Sql, project_id: i32, rules: &Rules) -> Result<(), Error> {
         limited.retain(|kind| rules.rule(kind).max_values != u32::MAX);
     }
     let args: [DatumWithOid; 2] = [project_id.into(), rules.limits_kinds().then_some(limited).into()];
-    sql.run(include_str!("../sql/steps/history_kinds.sql"), &args).map(drop)
+    sql.run(include_str!("../sql/steps/restitch_kinds.sql"), &args).map(drop)
 }

@@ -139,23 +139,26 @@ fn id_of_key(n: usize) -> i64 {
 
 /// Has what is stored scanned by other rules.
 fn unsettled(stored: &Stored, rules: &Rules, words: &Words, events: &Events) -> BTreeSet<i64> {
-    let mut scan = Scan::new(rules);
+    let mut scan = Scan::default();
+    // Of another project that says the same of the same values.
+    let other = scan.add_project(Rules::default());
+    let project = scan.add_project(rules.clone());
     for (&id, journey) in &stored.journeys {
-        scan.add_journey(id, journey.is_tense);
+        scan.add_journey(project, id, journey.is_tense);
     }
     let id_of: BTreeMap<&Name, i64> = stored.keys.keys().zip((0..).map(id_of_key)).collect();
     for (name, (journey, is_held, since)) in &stored.keys {
-        scan.add_key(id_of[name], (&name.0, &name.1), *journey, *is_held, *since);
+        scan.add_key(project, id_of[name], (&name.0, &name.1), *journey, *is_held, *since);
     }
     for (event, key) in stored.refusals.keys() {
         scan.add_refusal(*event, id_of[key]);
     }
     let pairs = words.links.iter().chain(&words.never_links).flat_map(|(one, other)| [one, other]);
     for (kind, value) in pairs.chain(&words.unmerged) {
-        scan.add_word(kind, value);
+        scan.add_word(project, kind, value);
     }
     for (id, event) in (0..).zip(events) {
-        scan.add_event(id, id, &keys_of(rules, id, event));
+        scan.add_event(project, id, id, &keys_of(rules, id, event));
     }
     for (event, key) in &stored.edges {
         scan.add_edge(*event, id_of[key]);

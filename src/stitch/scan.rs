@@ -1,5 +1,5 @@
-//! Which of a project's journeys are not what its events make of them, found by looking once at every key, event and
-//! edge, in a few bytes a key.
+//! Which journeys of projects are not what the events make of them, found by looking once at every key, event and edge, in
+//! a few bytes a key.
 //!
 //! Pure. A journey is settled if its keys are one component, its edges are those that its events call for, and neither a
 //! rule nor a person's word could have kept any of it apart. Such a journey is plain union-find: computing it anew would
@@ -13,7 +13,8 @@ use std::hash::{BuildHasher, RandomState};
 use petgraph::unionfind::UnionFind;
 
 use self::apart::Apart;
-use self::numbers::{Ids, Names};
+use self::numbers::Ids;
+pub use self::numbers::Names;
 use crate::identity::rules::Rules;
 
 mod apart;
@@ -22,12 +23,14 @@ mod numbers;
 /// No journey, no component.
 const NONE: u32 = u32::MAX;
 
-/// What is known of a project, as far as it has been read: first journeys, then keys, then what is said of them, then
-/// events and edges.
-pub struct Scan<'r> {
-    rules: &'r Rules,
+/// What is known of projects, as far as they have been read: first their rules, then journeys, keys, what is said of
+/// those, events and edges.
+#[derive(Default)]
+pub struct Scan {
+    projects: Vec<Rules>,
     /// In ascending order.
     journeys: Vec<i64>,
+    project_of_journey: Vec<u32>,
     is_unsettled: Vec<bool>,
     numbers: Names,
     ids: Ids,
@@ -43,42 +46,60 @@ pub struct Scan<'r> {
     sets: UnionFind<u32>,
     /// `None`: keys of all kinds join journeys.
     apart: Option<Apart>,
-    /// Events that were refused a key.
+    /// Events that were refused a key, and which.
     refused: HashSet<i64>,
+    refusals: HashSet<(i64, u32)>,
+    seen: Seen,
     hashing: RandomState,
 }
 
-impl<'r> Scan<'r> {
-    /// Of a project that is to have these rules.
-    pub fn new(rules: &'r Rules) -> Self {
-        Scan {
-            rules,
-            journeys: Vec::new(),
-            is_unsettled: Vec::new(),
-            numbers: Names::default(),
-            ids: Ids::default(),
-            journey_of_key: Vec::new(),
-            kind_of_key: Vec::new(),
-            kinds: LimitedKinds::default(),
-            is_doubtful: Vec::new(),
-            balance: Vec::new(),
-            sets: UnionFind::new_empty(),
-            apart: rules.keeps_apart().then(Apart::default),
-            refused: HashSet::new(),
-            hashing: RandomState::new(),
+/// The keys of an event.
+#[derive(Default)]
+pub struct Seen {
+    /// Those that are known.
+    pub keys: Vec<SeenKey>,
+    /// Some of them are not known.
+    pub is_any_new: bool,
+}
+
+/// A key of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct SeenKey {
+    /// Its number, in the order in which keys were added.
+    pub number: u32,
+    /// The number of its journey.
+    pub journey: Option<u32>,
+    pub is_refused: bool,
+}
+
+impl Scan {
+    /// A project and its rules; answers its number.
+    pub fn add_project(&mut self, rules: Rules) -> u32 {
+        if rules.keeps_apart() {
+            self.apart.get_or_insert_default();
         }
+        self.kinds.is_any |= rules.limits_kinds();
+        self.projects.push(rules);
+        self.projects.len() as u32 - 1
+    }
+
+    /// The rules of a project.
+    pub fn rules(&self, project: u32) -> &Rules {
+        &self.projects[project as usize]
     }
 
     /// A journey, in the order of their ids. `is_tense`: the order of its events has mattered.
-    pub fn add_journey(&mut self, id: i64, is_tense: bool) {
+    pub fn add_journey(&mut self, project: u32, id: i64, is_tense: bool) {
         self.journeys.push(id);
+        self.project_of_journey.push(project);
         self.is_unsettled.push(is_tense);
     }
 
-    /// A key that is known, and the journey that it is in. `is_held`: a person or `max_keys` keeps it from joining journeys;
-    /// `since`: it joins none since then.
+    /// A key that is known, and the journey that it is in. `is_held`: a person or `max_keys` keeps it from joining
+    /// journeys; `since`: it joins none since then.
     pub fn add_key(
         &mut self,
+        project: u32,
         id: i64,
         (kind, value): (&str, &str),
         journey: Option<i64>,
@@ -86,13 +107,13 @@ impl<'r> Scan<'r> {
         since: Option<i64>,
     ) {
         let number = self.sets.new_set();
-        self.numbers.insert(kind, value, number);
+        self.numbers.insert(project, kind, value, number);
         self.ids.insert(id, number);
-        let journey = journey.and_then(|id| self.journeys.binary_search(&id).ok());
-        self.journey_of_key.push(journey.map_or(NONE, |number| number as u32));
-        let rule = self.rules.rule(kind);
-        if self.rules.limits_kinds() {
-            self.kind_of_key.push(self.kinds.number(kind, rule.max_values));
+        let journey = journey.and_then(|id| self.number_of_journey(id));
+        self.journey_of_key.push(journey.unwrap_or(NONE));
+        let rule = self.projects[project as usize].rule(kind);
+        if self.kinds.is_any {
+            self.kind_of_key.push(self.kinds.number(project, kind, rule.max_values));
         }
         if let Some(apart) = &mut self.apart {
             apart.add_key(!rule.merges, since);
@@ -101,55 +122,74 @@ impl<'r> Scan<'r> {
         self.balance.push(0);
     }
 
+    /// The number of a journey, in the order in which they were added.
+    pub fn number_of_journey(&self, id: i64) -> Option<u32> {
+        self.journeys.binary_search(&id).ok().map(|number| number as u32)
+    }
+
     /// An event is not tied by a key that it has.
     pub fn add_refusal(&mut self, event: i64, key: i64) {
         self.refused.insert(event);
         if let Some(key) = self.ids.get(key) {
             self.is_doubtful[key as usize] = true;
+            self.refusals.insert((event, key));
         }
     }
 
     /// A person has said something of a key.
-    pub fn add_word(&mut self, kind: &str, value: &str) {
-        if let Some(key) = self.numbers.get(kind, value) {
+    pub fn add_word(&mut self, project: u32, kind: &str, value: &str) {
+        if let Some(key) = self.numbers.get(project, kind, value) {
             self.is_doubtful[key as usize] = true;
         }
     }
 
     /// The keys that an event of a time has by the rules.
-    pub fn add_event(&mut self, id: i64, at: i64, keys: &[(&str, Cow<'_, str>)]) {
+    pub fn add_event(&mut self, project: u32, id: i64, at: i64, keys: &[(&str, Cow<'_, str>)]) -> &Seen {
         let weight = self.weight(id);
-        let mut first = None;
+        let was_refused = !self.refused.is_empty() && self.refused.contains(&id);
         let mut first_joining = None;
-        let mut is_any_new = false;
+        self.seen.keys.clear();
+        self.seen.is_any_new = false;
         for (kind, value) in keys {
-            let Some(key) = self.numbers.get(kind, value) else {
-                is_any_new = true;
+            let Some(key) = self.numbers.get(project, kind, value) else {
+                self.seen.is_any_new = true;
                 continue;
             };
-            let balance = &mut self.balance[key as usize];
-            *balance = balance.wrapping_add(weight);
-            self.sets.union(*first.get_or_insert(key), key);
+            let is_refused = was_refused && self.refusals.contains(&(id, key));
+            if !is_refused {
+                let balance = &mut self.balance[key as usize];
+                *balance = balance.wrapping_add(weight);
+            }
+            let journey = Some(self.journey_of_key[key as usize]).filter(|journey| *journey != NONE);
+            self.seen.keys.push(SeenKey { number: key, journey, is_refused });
+            self.sets.union(self.seen.keys[0].number, key);
             if let Some(apart) = &mut self.apart {
                 apart.see(key, at, &mut first_joining);
             }
         }
         // Where all are new, the edges that the event has until now are too many.
-        if let Some(first) = first
-            && (is_any_new || self.apart.is_some() && first_joining.is_none())
+        if let Some(&SeenKey { number: first, .. }) = self.seen.keys.first()
+            && (self.seen.is_any_new || self.apart.is_some() && first_joining.is_none())
         {
             self.is_doubtful[first as usize] = true;
         }
+        &self.seen
     }
 
-    /// An event is tied by a key. Edges of other projects do not matter.
-    pub fn add_edge(&mut self, event: i64, key: i64) {
-        let Some(key) = self.ids.get(key) else { return };
+    /// An event is tied by a key. Answers whether the key is known: edges of other projects do not matter.
+    pub fn add_edge(&mut self, event: i64, key: i64) -> bool {
+        let Some(key) = self.ids.get(key) else { return false };
         let balance = self.balance[key as usize].wrapping_sub(self.weight(event));
         self.balance[key as usize] = balance;
         if !self.refused.is_empty() && self.refused.contains(&event) {
             self.is_doubtful[key as usize] = true;
         }
+        true
+    }
+
+    /// Whether the edges are those that the events call for.
+    pub fn is_balanced(&self) -> bool {
+        self.balance.iter().all(|balance| *balance == 0)
     }
 
     /// What an event counts: of two sums that are equal the events are the same, for all that can be known outside.
@@ -179,7 +219,10 @@ impl<'r> Scan<'r> {
                 components.is_unsettled[root as usize] |= apart.is_torn(key, root);
             }
         }
-        components.limit(self.rules.max_keys());
+        components.limit(|journey| {
+            let project = self.project_of_journey[journey as usize];
+            self.projects[project as usize].max_keys()
+        });
         let of_kinds = self.kind_of_key.iter().zip(0..).map(|(&kind, key)| (self.sets.find(key), kind));
         for root in self.kinds.beyond(of_kinds) {
             components.is_unsettled[root as usize] = true;
@@ -226,9 +269,10 @@ impl Components {
         self.keys[root] += 1;
     }
 
-    fn limit(&mut self, max_keys: u32) {
-        for (keys, is_unsettled) in self.keys.iter().zip(&mut self.is_unsettled) {
-            *is_unsettled |= *keys > max_keys;
+    fn limit(&mut self, max_keys_of: impl Fn(u32) -> u32) {
+        for ((keys, journey), is_unsettled) in self.keys.iter().zip(&self.journey).zip(&mut self.is_unsettled)
+        {
+            *is_unsettled |= *journey != NONE && *keys > max_keys_of(*journey);
         }
     }
 }
@@ -236,21 +280,25 @@ impl Components {
 /// Kinds of which a journey may only have so many keys.
 #[derive(Default)]
 struct LimitedKinds {
-    number_of: HashMap<String, u32>,
+    is_any: bool,
+    /// For each project.
+    number_of: Vec<HashMap<String, u32>>,
     limits: Vec<u32>,
 }
 
 impl LimitedKinds {
     /// The number of a kind, where it is limited.
-    fn number(&mut self, kind: &str, limit: u32) -> u32 {
+    fn number(&mut self, project: u32, kind: &str, limit: u32) -> u32 {
         if limit == u32::MAX {
             return NONE;
         }
-        if let Some(&number) = self.number_of.get(kind) {
+        let project = project as usize;
+        self.number_of.resize_with(self.number_of.len().max(project + 1), HashMap::new);
+        if let Some(&number) = self.number_of[project].get(kind) {
             return number;
         }
         let number = self.limits.len() as u32;
-        self.number_of.insert(kind.to_owned(), number);
+        self.number_of[project].insert(kind.to_owned(), number);
         self.limits.push(limit);
         number
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
-/// Numbers by kind and value. Of these only 128 bits of a hash are kept that nobody can foresee: that two of a billion
+/// Numbers by project, kind and value. Of these only 128 bits of a hash are kept that nobody can foresee: that two of a billion
 /// names are one is less likely than that the memory errs.
 #[derive(Default)]
 pub struct Names {
@@ -12,16 +12,16 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn insert(&mut self, kind: &str, value: &str, number: u32) {
-        self.numbers.insert(self.name(kind, value), number);
+    pub fn insert(&mut self, project: u32, kind: &str, value: &str, number: u32) {
+        self.numbers.insert(self.name(project, kind, value), number);
     }
 
-    pub fn get(&self, kind: &str, value: &str) -> Option<u32> {
-        self.numbers.get(&self.name(kind, value)).copied()
+    pub fn get(&self, project: u32, kind: &str, value: &str) -> Option<u32> {
+        self.numbers.get(&self.name(project, kind, value)).copied()
     }
 
-    fn name(&self, kind: &str, value: &str) -> Name {
-        let [a, b] = self.halves.each_ref().map(|half| half.hash_one((kind, value)));
+    fn name(&self, project: u32, kind: &str, value: &str) -> Name {
+        let [a, b] = self.halves.each_ref().map(|half| half.hash_one((project, kind, value)));
         Name([a as u32, (a >> 32) as u32, b as u32, (b >> 32) as u32])
     }
 }
