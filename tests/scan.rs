@@ -137,19 +137,21 @@ fn id_of_key(n: usize) -> i64 {
     (n as i64 * 7919) % 1009 * 3
 }
 
-/// Has what is stored scanned by other rules.
+/// Has what is stored scanned by other rules, beside a settled project that has each of its keys in a journey of its own.
 fn unsettled(stored: &Stored, rules: &Rules, words: &Words, events: &Events) -> BTreeSet<i64> {
     let mut scan = Scan::default();
-    // Of another project that says the same of the same values.
     let other = scan.add_project(Rules::default());
     let project = scan.add_project(rules.clone());
     for (&id, journey) in &stored.journeys {
         scan.add_journey(project, id, journey.is_tense);
     }
+    let others = || (10_000..).zip(stored.keys.keys());
+    others().for_each(|(id, _)| scan.add_journey(other, id, false));
     let id_of: BTreeMap<&Name, i64> = stored.keys.keys().zip((0..).map(id_of_key)).collect();
     for (name, (journey, is_held, since)) in &stored.keys {
         scan.add_key(project, id_of[name], (&name.0, &name.1), *journey, *is_held, *since);
     }
+    others().for_each(|(id, (kind, value))| scan.add_key(other, id, (kind, value), Some(id), false, None));
     for (event, key) in stored.refusals.keys() {
         scan.add_refusal(*event, id_of[key]);
     }
@@ -160,13 +162,18 @@ fn unsettled(stored: &Stored, rules: &Rules, words: &Words, events: &Events) -> 
     for (id, event) in (0..).zip(events) {
         scan.add_event(project, id, id, &keys_of(rules, id, event));
     }
-    for (event, key) in &stored.edges {
-        scan.add_edge(*event, id_of[key]);
+    for (id, (kind, value)) in others() {
+        let seen = scan.add_event(other, id, 0, &[(kind, Cow::Borrowed(value))]);
+        assert_eq!((seen.keys.len(), seen.is_any_new), (1, false));
+        assert!(scan.add_edge(id, id));
     }
-    scan.add_edge(1, 1); // of another project
-    assert_eq!(scan.journeys(), stored.journeys.len());
+    for (event, key) in &stored.edges {
+        assert!(scan.add_edge(*event, id_of[key]));
+    }
+    assert!(!scan.add_edge(1, 1), "an edge to a key that is not known");
     let keys_in_journeys: usize = stored.journeys.values().map(|journey| journey.keys.len()).sum();
-    assert_eq!(scan.keys_in_journeys(), keys_in_journeys);
+    assert_eq!(scan.journeys(), stored.journeys.len() + stored.keys.len());
+    assert_eq!(scan.keys_in_journeys(), keys_in_journeys + stored.keys.len());
     scan.unsettled().into_iter().collect()
 }
 

@@ -21,8 +21,10 @@ pub struct Found {
 /// A project with less than this part of all events is computed anew as a whole: the graph has no index by projects, so
 /// that finding what is unsettled reads everybody's edges.
 const SMALL_PART: i64 = 50;
-/// But not one with more events than this, of which each takes two kilobytes of memory then.
-const SMALL: i64 = 200_000;
+/// But not where all events are so few that reading them takes no time,
+const FEW: i64 = 20_000;
+/// and not a project with more events than this, each of which takes two kilobytes of memory then.
+const MANY: i64 = 200_000;
 
 /// Reads a project whose lock is held, all of it on one snapshot.
 pub fn read(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
@@ -30,7 +32,7 @@ pub fn read(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
     let counts = sql.run(include_str!("../../sql/steps/restitch_size.sql"), &project)?.next();
     let (of_project, of_all): (i64, i64) =
         counts.map_or(Ok((0, 0)), |row| Ok::<_, Error>((row.get(1)?, row.get(2)?)))?;
-    match of_project < SMALL && of_project < of_all / SMALL_PART {
+    match of_all >= FEW && of_project < MANY.min(of_all / SMALL_PART) {
         true => all(sql, project_id),
         false => scan(sql, project_id, rules),
     }
