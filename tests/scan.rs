@@ -8,7 +8,7 @@ use journey_stitch::identity::Identifiers;
 use journey_stitch::identity::rules::{ALL_KINDS, ANY_KIND, RuleRow, Rules};
 use journey_stitch::stitch::contest::LimitedKinds;
 use journey_stitch::stitch::resolve::{self, Groups};
-use journey_stitch::stitch::scan::Scan;
+use journey_stitch::stitch::scan::{Scan, Unsettled};
 use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::option;
@@ -139,14 +139,18 @@ fn id_of_key(n: usize) -> i64 {
 
 /// Has what is stored scanned by other rules, beside a settled project that has each of its keys in a journey of its own.
 fn unsettled(stored: &Stored, rules: &Rules, words: &Words, events: &Events) -> BTreeSet<i64> {
+    scan(stored, None, rules, words, events).journeys().iter().copied().collect()
+}
+
+fn scan(stored: &Stored, former: Option<&Rules>, rules: &Rules, words: &Words, events: &Events) -> Unsettled {
     let mut scan = Scan::default();
     let other = scan.add_project(Rules::default());
     let project = scan.add_project(rules.clone());
     for (&id, journey) in &stored.journeys {
-        scan.add_journey(project, id, journey.is_tense);
+        scan.add_journey(project, id, journey.events.len() as u64, journey.is_tense);
     }
     let others = || (10_000..).zip(stored.keys.keys());
-    others().for_each(|(id, _)| scan.add_journey(other, id, false));
+    others().for_each(|(id, _)| scan.add_journey(other, id, 1, false));
     let id_of: BTreeMap<&Name, i64> = stored.keys.keys().zip((0..).map(id_of_key)).collect();
     for (name, (journey, is_held, since)) in &stored.keys {
         scan.add_key(project, id_of[name], (&name.0, &name.1), *journey, *is_held, *since);
@@ -155,12 +159,17 @@ fn unsettled(stored: &Stored, rules: &Rules, words: &Words, events: &Events) -> 
     for (event, key) in stored.refusals.keys() {
         scan.add_refusal(*event, id_of[key]);
     }
-    let pairs = words.links.iter().chain(&words.never_links).flat_map(|(one, other)| [one, other]);
-    for (kind, value) in pairs.chain(&words.unmerged) {
-        scan.add_word(project, kind, value);
+    let names = |(one, other): &(Name, Name)| (one.clone(), Some(other.clone()));
+    let pairs = words.links.iter().chain(&words.never_links).map(names);
+    for (one, other) in pairs.chain(words.unmerged.iter().map(|one| (one.clone(), None))) {
+        let other = other.as_ref().map(|(kind, value)| (kind.as_str(), value.as_str()));
+        scan.add_word(project, (&one.0, &one.1), other);
     }
     for (id, event) in (0..).zip(events) {
         scan.add_event(project, id, id, &keys_of(rules, id, event));
+        if let Some(former) = former {
+            scan.add_former_keys(project, &keys_of(former, id, event));
+        }
     }
     for (id, (kind, value)) in others() {
         let seen = scan.add_event(other, id, 0, &[(kind, Cow::Borrowed(value))]);
@@ -174,7 +183,7 @@ fn unsettled(stored: &Stored, rules: &Rules, words: &Words, events: &Events) -> 
     let keys_in_journeys: usize = stored.journeys.values().map(|journey| journey.keys.len()).sum();
     assert_eq!(scan.journeys(), stored.journeys.len() + stored.keys.len());
     assert_eq!(scan.keys_in_journeys(), keys_in_journeys + stored.keys.len());
-    scan.unsettled().into_iter().collect()
+    scan.unsettled()
 }
 
 fn with_keys(rules: &Rules, events: &Events) -> Vec<(i64, Vec<Name>)> {
@@ -269,17 +278,28 @@ proptest! {
     #[test]
     fn what_is_settled_is_what_it_would_be(
         events in events(), old in rules(), new in rules(), same in weighted(0.3), words in words(),
+        most in prop_oneof![Just(0), 0u64..10],
     ) {
         let new = Rules::new(if same { old.clone() } else { new }).unwrap();
         let old = Rules::new(old).unwrap();
         let stored = stitch(&old, &words, &with_keys(&old, &events));
         let expected = stitch(&new, &words, &with_keys(&new, &events));
-        let unsettled = unsettled(&stored, &new, &words, &events);
-        let settled = part(&stored, |journey| !unsettled.contains(&journey));
-        let is_settled = |event: &i64| settled.journeys.values().any(|journey| journey.events.contains(event));
-        let others: Vec<_> =
-            with_keys(&new, &events).into_iter().filter(|(event, _)| !is_settled(event)).collect();
-        prop_assert_eq!(put_together(settled, stitch(&new, &words, &others)), expected);
+        let unsettled = scan(&stored, Some(&old), &new, &words, &events);
+        let settled = part(&stored, |journey| !unsettled.journeys().contains(&journey));
+        let mut together = settled;
+        let mut left: BTreeSet<i64> = unsettled.journeys().iter().copied().collect();
+        for batch in unsettled.batches(most) {
+            let of_batch: BTreeSet<i64> =
+                batch.iter().flat_map(|journey| stored.journeys[journey].events.iter().copied()).collect();
+            let events: Vec<_> = with_keys(&new, &events)
+                .into_iter()
+                .filter(|(event, _)| of_batch.contains(event))
+                .collect();
+            together = put_together(together, stitch(&new, &words, &events));
+            batch.iter().for_each(|journey| assert!(left.remove(journey)));
+        }
+        prop_assert_eq!(left, BTreeSet::new());
+        prop_assert_eq!(together, expected);
     }
 
     #[test]

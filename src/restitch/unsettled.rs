@@ -7,15 +7,15 @@ use crate::error::Error;
 use crate::identity::rules::Rules;
 use crate::instant::to_unix_micros;
 use crate::sql::Sql;
-use crate::stitch::scan::Scan;
+use crate::stitch::scan::{Scan, Unsettled};
 use crate::stitch::words;
-use crate::{graph, history};
+use crate::{graph, history, identity_rules};
 
 /// What there is, and what of it has to be computed anew.
 pub struct Found {
     pub journeys: i64,
     pub keys_in_journeys: i64,
-    pub unsettled: Vec<i64>,
+    pub unsettled: Unsettled,
 }
 
 /// A project with less than this part of all events is computed anew as a whole: the graph has no index by projects, so
@@ -40,14 +40,15 @@ pub fn read(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
 
 fn all(sql: &Sql, project_id: i32) -> Result<Found, Error> {
     let project: [DatumWithOid; 1] = [project_id.into()];
-    let mut unsettled = Vec::new();
+    let mut unsettled = Unsettled::default();
     sql.each(include_str!("../../sql/steps/restitch_journeys.sql"), &project, |row| {
-        unsettled.push(row.get(1)?);
+        // All in one bundle.
+        unsettled.add(row.get(1)?, row.get::<i64>(2)?.unsigned_abs(), Some(0));
         Ok(())
     })?;
     let keys = "SELECT count(k.journey_id) FROM journey_stitch.keys k WHERE k.project_id = $1";
     let keys_in_journeys = sql.run(keys, &project)?.one()?.unwrap_or(0);
-    Ok(Found { journeys: unsettled.len() as i64, keys_in_journeys, unsettled })
+    Ok(Found { journeys: unsettled.journeys().len() as i64, keys_in_journeys, unsettled })
 }
 
 fn scan(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
@@ -55,7 +56,7 @@ fn scan(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
     let project = scan.add_project(rules.clone());
     let of_project: [DatumWithOid; 1] = [project_id.into()];
     sql.each(include_str!("../../sql/steps/restitch_journeys.sql"), &of_project, |row| {
-        scan.add_journey(project, row.get(1)?, row.get(2)?);
+        scan.add_journey(project, row.get(1)?, row.get::<i64>(2)?.unsigned_abs(), row.get(3)?);
         Ok(())
     })?;
     sql.each(include_str!("../../sql/steps/restitch_keys.sql"), &of_project, |row| {
@@ -68,9 +69,14 @@ fn scan(sql: &Sql, project_id: i32, rules: &Rules) -> Result<Found, Error> {
         scan.add_refusal(row.get(1)?, row.get(2)?);
         Ok(())
     })?;
-    words::read(sql, project_id)?.names().for_each(|(kind, value)| scan.add_word(project, kind, value));
+    words::read(sql, project_id)?.names().for_each(|(one, other)| scan.add_word(project, one, other));
+    let former = identity_rules::waiting(sql, project_id)?.then(|| identity_rules::in_force(sql, project_id));
+    let former = former.transpose()?;
     history::each_event(sql, Some(project_id), |event| {
         scan.add_event(project, event.id, event.at, &event.keys(rules));
+        if let Some(former) = &former {
+            scan.add_former_keys(project, &event.keys(former));
+        }
         Ok(())
     })?;
     graph::each_has_key(sql, |event, key, _| {

@@ -4,7 +4,8 @@
 //! Pure. A journey is settled if its keys are one component, its edges are those that its events call for, and neither a
 //! rule nor a person's word could have kept any of it apart. Such a journey is plain union-find: computing it anew would
 //! come to what is there. A component that lies in several journeys unsettles all of them, and an event or key that goes
-//! elsewhere unsettles the journeys on both sides; so those that are unsettled can be computed anew without the others.
+//! elsewhere unsettles the journeys on both sides; so those that are unsettled can be computed anew without the others, and
+//! in batches that have nothing to do with each other.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,11 +14,13 @@ use std::hash::{BuildHasher, RandomState};
 use petgraph::unionfind::UnionFind;
 
 use self::apart::Apart;
+pub use self::batches::Unsettled;
 use self::numbers::Ids;
 pub use self::numbers::Names;
 use crate::identity::rules::Rules;
 
 mod apart;
+mod batches;
 mod numbers;
 
 /// No journey, no component.
@@ -31,6 +34,7 @@ pub struct Scan {
     /// In ascending order.
     journeys: Vec<i64>,
     project_of_journey: Vec<u32>,
+    events_of_journey: Vec<u64>,
     is_unsettled: Vec<bool>,
     numbers: Names,
     ids: Ids,
@@ -44,6 +48,9 @@ pub struct Scan {
     /// For each key a sum over the events that call for it, less the same over its edges.
     balance: Vec<u64>,
     sets: UnionFind<u32>,
+    /// What else ties keys to each other, be it only that one goes where the other was. New keys have numbers, too, after
+    /// those that are known.
+    ties: UnionFind<u32>,
     /// `None`: keys of all kinds join journeys.
     apart: Option<Apart>,
     /// Events that were refused a key, and which.
@@ -60,6 +67,8 @@ pub struct Seen {
     pub keys: Vec<SeenKey>,
     /// Some of them are not known.
     pub is_any_new: bool,
+    /// The number of the first, be it known or not.
+    first: u32,
 }
 
 /// A key of an event.
@@ -89,9 +98,10 @@ impl Scan {
     }
 
     /// A journey, in the order of their ids. `is_tense`: the order of its events has mattered.
-    pub fn add_journey(&mut self, project: u32, id: i64, is_tense: bool) {
+    pub fn add_journey(&mut self, project: u32, id: i64, events: u64, is_tense: bool) {
         self.journeys.push(id);
         self.project_of_journey.push(project);
+        self.events_of_journey.push(events);
         self.is_unsettled.push(is_tense);
     }
 
@@ -107,6 +117,7 @@ impl Scan {
         since: Option<i64>,
     ) {
         let number = self.sets.new_set();
+        self.ties.new_set();
         self.numbers.insert(project, kind, value, number);
         self.ids.insert(id, number);
         let journey = journey.and_then(|id| self.number_of_journey(id));
@@ -136,10 +147,29 @@ impl Scan {
         }
     }
 
-    /// A person has said something of a key.
-    pub fn add_word(&mut self, project: u32, kind: &str, value: &str) {
-        if let Some(key) = self.numbers.get(project, kind, value) {
-            self.is_doubtful[key as usize] = true;
+    /// A person has said something of a key, or of two.
+    pub fn add_word(&mut self, project: u32, one: (&str, &str), other: Option<(&str, &str)>) {
+        let mut first = None;
+        for (kind, value) in [Some(one), other].into_iter().flatten() {
+            let key = self.number(project, kind, value);
+            self.ties.union(*first.get_or_insert(key), key);
+            if let Some(is_doubtful) = self.is_doubtful.get_mut(key as usize) {
+                *is_doubtful = true;
+            }
+        }
+    }
+
+    /// The number of a key, also of one that is new.
+    fn number(&mut self, project: u32, kind: &str, value: &str) -> u32 {
+        let ties = &mut self.ties;
+        self.numbers.get_or_insert(project, kind, value, || ties.new_set())
+    }
+
+    /// The keys that an event had by other rules than those that the projects are to have. After its keys.
+    pub fn add_former_keys(&mut self, project: u32, keys: &[(&str, Cow<'_, str>)]) {
+        for (kind, value) in keys {
+            let key = self.number(project, kind, value);
+            self.ties.union(self.seen.first, key);
         }
     }
 
@@ -150,11 +180,16 @@ impl Scan {
         let mut first_joining = None;
         self.seen.keys.clear();
         self.seen.is_any_new = false;
-        for (kind, value) in keys {
-            let Some(key) = self.numbers.get(project, kind, value) else {
+        for (n, (kind, value)) in keys.iter().enumerate() {
+            let key = self.number(project, kind, value);
+            if n == 0 {
+                self.seen.first = key;
+            }
+            if key as usize >= self.balance.len() {
                 self.seen.is_any_new = true;
+                self.ties.union(self.seen.first, key);
                 continue;
-            };
+            }
             let is_refused = was_refused && self.refusals.contains(&(id, key));
             if !is_refused {
                 let balance = &mut self.balance[key as usize];
@@ -168,10 +203,11 @@ impl Scan {
             }
         }
         // Where all are new, the edges that the event has until now are too many.
-        if let Some(&SeenKey { number: first, .. }) = self.seen.keys.first()
+        if let Some(&SeenKey { number, .. }) = self.seen.keys.first()
             && (self.seen.is_any_new || self.apart.is_some() && first_joining.is_none())
         {
-            self.is_doubtful[first as usize] = true;
+            self.is_doubtful[number as usize] = true;
+            self.ties.union(self.seen.first, number);
         }
         &self.seen
     }
@@ -208,11 +244,12 @@ impl Scan {
     }
 
     /// The journeys that are not settled.
-    pub fn unsettled(mut self) -> Vec<i64> {
+    pub fn unsettled(mut self) -> Unsettled {
         let keys = self.journey_of_key.len() as u32;
         let mut components = Components::new(keys);
         for key in 0..keys {
             let root = self.sets.find_mut(key);
+            self.ties.union(root, key);
             let is_doubtful = self.is_doubtful[key as usize] || self.balance[key as usize] != 0;
             components.add(root, self.journey_of_key[key as usize], is_doubtful);
             if let Some(apart) = &mut self.apart {
@@ -235,14 +272,22 @@ impl Scan {
             }
             let root = self.sets.find(key);
             let known = &mut root_of_journey[journey as usize];
-            if components.is_unsettled[root as usize] || *known != NONE && *known != root {
+            if *known == NONE {
+                *known = root;
+            }
+            self.ties.union(*known, root);
+            if components.is_unsettled[root as usize] || *known != root {
                 self.is_unsettled[journey as usize] = true;
             }
-            *known = root;
         }
-        let journeys = self.journeys.into_iter().zip(self.is_unsettled).zip(root_of_journey);
-        let unsettled = journeys.filter(|((_, is_unsettled), root)| *is_unsettled || *root == NONE);
-        unsettled.map(|((id, _), _)| id).collect()
+        let mut unsettled = Unsettled::default();
+        for (n, &root) in root_of_journey.iter().enumerate() {
+            if self.is_unsettled[n] || root == NONE {
+                let bundle = Some(root).filter(|root| *root != NONE).map(|root| self.ties.find_mut(root));
+                unsettled.add(self.journeys[n], self.events_of_journey[n], bundle);
+            }
+        }
+        unsettled
     }
 }
 

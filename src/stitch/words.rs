@@ -76,11 +76,13 @@ impl Words {
         }
     }
 
-    /// The kinds and values of all keys that a word is about.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        let of_pairs =
-            self.pairs().flat_map(Pair::keys).map(|named| (named.kind.as_str(), named.value.as_str()));
-        of_pairs.chain(self.unmerged.iter().map(|(kind, value)| (kind.as_str(), value.as_str())))
+    /// The kind and the value of each key that a word is about, with those of the other one, if there is one.
+    pub fn names(&self) -> impl Iterator<Item = ((&str, &str), Option<(&str, &str)>)> {
+        fn name(named: &Named) -> (&str, &str) {
+            (&named.kind, &named.value)
+        }
+        let of_pairs = self.pairs().map(|pair| (name(&pair.one), Some(name(&pair.other))));
+        of_pairs.chain(self.unmerged.iter().map(|(kind, value)| ((kind.as_str(), value.as_str()), None)))
     }
 
     /// The words that are about two keys.

@@ -127,13 +127,14 @@ impl Screen {
                 return Ok(());
             }
             let project = self.project(project_id);
-            self.scan.add_journey(project, id, row.get(10)?);
+            let events: i64 = row.get(5)?;
+            self.scan.add_journey(project, id, events.unsigned_abs(), row.get(10)?);
             if row.get(9)? {
                 self.doubts.projects.insert(project_id);
             }
             let seen: (TimestampWithTimeZone, TimestampWithTimeZone) = (row.get(7)?, row.get(8)?);
             let seen = (to_unix_micros(seen.0), to_unix_micros(seen.1));
-            let journey = Journey::new(id, project_id, row.get(5)?, row.get::<i32>(6)?.into(), seen);
+            let journey = Journey::new(id, project_id, events, row.get::<i32>(6)?.into(), seen);
             let is_only_one = self.journeys.add(journey, founder);
             self.doubts.add("aliases", !is_only_one);
             Ok(())
@@ -167,7 +168,7 @@ impl Screen {
         })?;
         for (&id, &number) in &self.number_of_project {
             let words = words::read(sql, id)?;
-            words.names().for_each(|(kind, value)| self.scan.add_word(number, kind, value));
+            words.names().for_each(|(one, other)| self.scan.add_word(number, one, other));
         }
         Ok(())
     }
@@ -268,7 +269,7 @@ impl Screen {
         let aliases = sql.run(include_str!("../../sql/steps/verify/screen_aliases.sql"), &[])?.one()?;
         doubts.add("aliases", !self.journeys.are_founded() || aliases != Some(true));
         doubts.add("graph_has_key", !self.scan.is_balanced());
-        for journey in std::mem::take(&mut self.scan).unsettled() {
+        for &journey in std::mem::take(&mut self.scan).unsettled().journeys() {
             doubts.projects.extend(self.journeys.project_of(journey));
         }
         Ok(doubts)

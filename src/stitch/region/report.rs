@@ -51,13 +51,11 @@ impl Region {
         self.journeys.get(&journey).map(|journey| journey.uuid)
     }
 
-    /// Journeys, keys and refusals of the project, as they are and as they are to be, where there are `journeys` now,
-    /// `keys` in them, and nothing to be said of those beyond the region.
-    pub fn sizes(&self, journeys: i64, keys: i64) -> Vec<(&'static str, i64, i64)> {
+    /// Journeys, keys and refusals, as they are and as they are to be.
+    pub fn sizes(&self) -> Vec<(&'static str, i64, i64)> {
         let count = |n: usize| n as i64;
         let outcome = &self.outcome;
-        let journeys_within = self.journeys.values().filter(|journey| journey.merged_into.is_none()).count();
-        let keys_within = self.keys.iter().filter(|key| key.journey.is_some()).count();
+        let present = self.journeys.values().filter(|journey| journey.merged_into.is_none()).count();
         let refused_now =
             self.events.iter().flat_map(|event| &event.pairs).filter(|(_, rule)| rule.is_some());
         let refused_then = outcome.pairs.iter().flatten().filter(|(_, rule)| rule.is_some());
@@ -68,8 +66,12 @@ impl Region {
         let split: HashSet<i64> =
             moved.iter().map(|m| m.from).filter(|from| !absorbed.contains(from)).collect();
         vec![
-            ("journeys", journeys, journeys - count(journeys_within) + count(outcome.groups.len())),
-            ("keys", keys, keys - count(keys_within) + count(outcome.group_of_key.iter().flatten().count())),
+            ("journeys", count(present), count(outcome.groups.len())),
+            (
+                "keys",
+                count(self.keys.iter().filter(|key| key.journey.is_some()).count()),
+                count(outcome.group_of_key.iter().flatten().count()),
+            ),
             ("refused keys of events", count(refused_now.count()), count(refused_then.count())),
             (
                 "quarantined keys",

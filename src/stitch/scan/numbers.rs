@@ -16,6 +16,17 @@ impl Names {
         self.numbers.insert(self.name(project, kind, value), number);
     }
 
+    pub fn get_or_insert(
+        &mut self,
+        project: u32,
+        kind: &str,
+        value: &str,
+        number: impl FnOnce() -> u32,
+    ) -> u32 {
+        let name = self.name(project, kind, value);
+        *self.numbers.entry(name).or_insert_with(number)
+    }
+
     pub fn get(&self, project: u32, kind: &str, value: &str) -> Option<u32> {
         self.numbers.get(&self.name(project, kind, value)).copied()
     }
