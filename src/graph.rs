@@ -82,11 +82,6 @@ impl Graph {
         self.event
     }
 
-    /// The number of the label Correlation.
-    pub fn correlation(&self) -> i32 {
-        self.correlation
-    }
-
     /// The number of the label Journey.
     pub fn journey(&self) -> i32 {
         self.journey

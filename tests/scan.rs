@@ -284,7 +284,7 @@ proptest! {
         let old = Rules::new(old).unwrap();
         let stored = stitch(&old, &words, &with_keys(&old, &events));
         let expected = stitch(&new, &words, &with_keys(&new, &events));
-        let unsettled = scan(&stored, Some(&old), &new, &words, &events);
+        let unsettled = scan(&stored, (!same).then_some(&old), &new, &words, &events);
         let settled = part(&stored, |journey| !unsettled.journeys().contains(&journey));
         let mut together = settled;
         let mut left: BTreeSet<i64> = unsettled.journeys().iter().copied().collect();

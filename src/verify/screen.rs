@@ -12,7 +12,6 @@ use pgrx::datum::TimestampWithTimeZone;
 use self::journeys::{Journey, Journeys};
 use self::rollups::{Active, Slots, Timeline};
 use crate::error::Error;
-use crate::graph::Graph;
 use crate::history::{self, Event};
 use crate::identity::rules::Rules;
 use crate::instant::to_unix_micros;
@@ -122,8 +121,8 @@ impl Screen {
         sql.each(include_str!("../../sql/steps/verify/screen_journeys.sql"), &[], |row| {
             let (id, project_id, founder) = (row.get(1)?, row.get(2)?, row.nullable(4)?);
             if let Some(target) = row.nullable(3)? {
-                let is_only_one = self.journeys.add_alias(id, target, founder);
-                self.doubts.add("aliases", !is_only_one);
+                let is_possible = self.journeys.add_alias(id, target, founder);
+                self.doubts.add("aliases", !is_possible);
                 return Ok(());
             }
             let project = self.project(project_id);
@@ -135,8 +134,8 @@ impl Screen {
             let seen: (TimestampWithTimeZone, TimestampWithTimeZone) = (row.get(7)?, row.get(8)?);
             let seen = (to_unix_micros(seen.0), to_unix_micros(seen.1));
             let journey = Journey::new(id, project_id, events, row.get::<i32>(6)?.into(), seen);
-            let is_only_one = self.journeys.add(journey, founder);
-            self.doubts.add("aliases", !is_only_one);
+            let is_possible = self.journeys.add(journey, founder);
+            self.doubts.add("aliases", !is_possible);
             Ok(())
         })
     }
@@ -219,11 +218,12 @@ impl Screen {
     }
 
     fn read_edges(&mut self, sql: &Sql) -> Result<(), Error> {
-        let labels = Graph::open(sql)?;
-        let labels = (i64::from(labels.event()), i64::from(labels.correlation()));
+        let labels = sql.run(include_str!("../../sql/steps/graph_labels.sql"), &[])?.next();
+        let labels = labels.map(|row| Ok::<(i32, i32), Error>((row.get(1)?, row.get(2)?))).transpose()?;
+        let labels = labels.map(|(event, correlation)| (event.into(), correlation.into()));
         let mut is_right = true;
         graph::each_has_key(sql, |event, key, of_labels| {
-            is_right &= self.scan.add_edge(event, key) && of_labels == labels;
+            is_right &= self.scan.add_edge(event, key) && Some(of_labels) == labels;
         })?;
         let with_properties = sql.run(include_str!("../../sql/steps/verify/screen_edges.sql"), &[])?.one()?;
         self.doubts.add("graph_has_key", !is_right || with_properties != Some(false));

@@ -48,17 +48,24 @@ pub struct Journeys {
 }
 
 impl Journeys {
-    /// The next present one. Answers whether no other journey has its founding event.
+    /// The next present one. Answers whether its founding event can be in it.
     pub fn add(&mut self, journey: Journey, founder: Option<i64>) -> bool {
         let id = journey.id;
         self.present.push(journey);
-        founder.is_none_or(|founder| self.founded.insert(founder, (id, true)).is_none())
+        self.add_founder(founder, id, true)
     }
 
-    /// An absorbed one; answers the same.
+    /// An absorbed one; answers the same of the journey that it leads to.
     pub fn add_alias(&mut self, id: i64, target: i64, founder: Option<i64>) -> bool {
         self.aliases.insert(id, target);
-        founder.is_none_or(|founder| self.founded.insert(founder, (target, false)).is_none())
+        self.add_founder(founder, target, false)
+    }
+
+    fn add_founder(&mut self, founder: Option<i64>, must_be_in: i64, is_own: bool) -> bool {
+        let Some(founder) = founder else { return true };
+        let known = self.founded.entry(founder).or_insert((must_be_in, false));
+        known.1 |= is_own;
+        known.0 == must_be_in
     }
 
     /// A key says that it is in a journey. Answers whether there is such a one in its project.
