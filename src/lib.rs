@@ -35,6 +35,7 @@ mod dead_letters;
 mod error;
 mod events;
 mod forget;
+mod history;
 mod identity_log;
 mod identity_rules;
 mod ingest;
