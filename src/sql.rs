@@ -148,7 +148,7 @@ impl Sql {
         }
     }
 
-    /// Hands each row of a cursor to `visit`.
+    /// Hands each row of a cursor to `visit`, as the executor comes to it.
     ///
     /// # Safety
     /// The cursor was just opened.
@@ -157,27 +157,75 @@ impl Sql {
         cursor: pg_sys::Portal,
         mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        const ROWS_AT_ONCE: std::ffi::c_long = 100;
-        // SAFETY: as said; each part of the cursor's rows is freed before the next is fetched.
+        // SAFETY: as said; the receiver lives until the cursor is closed.
         unsafe {
-            loop {
-                pg_sys::SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
-                let table = pg_sys::SPI_tuptable;
-                let rows = Rows::of(table);
-                if rows.len() == 0 {
-                    break;
-                }
-                for row in rows {
-                    pgrx::check_for_interrupts!();
-                    visit(&row)?;
-                }
-                pg_sys::SPI_freetuptable(table);
-            }
+            let memory = pg_sys::CurrentMemoryContext;
+            let mut receiver =
+                Receiver { base: Receiver::CALLBACKS, visit: &mut visit, memory, failed: None };
+            let all = std::ffi::c_long::MAX;
+            pg_sys::PortalRunFetch(
+                cursor,
+                pg_sys::FetchDirection::FETCH_FORWARD,
+                all,
+                (&raw mut receiver).cast(),
+            );
             pg_sys::SPI_cursor_close(cursor);
+            receiver.failed.map_or(Ok(()), Err)
         }
-        Ok(())
     }
 }
+
+/// What the executor gives the rows of a cursor to. (SPI's own copies each of them, and hands them out in portions.)
+#[repr(C)]
+struct Receiver<'a> {
+    /// First, as PostgreSQL knows nothing of the rest.
+    base: pg_sys::DestReceiver,
+    visit: &'a mut dyn FnMut(&Row<'_>) -> Result<(), Error>,
+    /// What `visit` allocates in. The executor's own context is gone when the cursor is closed.
+    memory: pg_sys::MemoryContext,
+    failed: Option<Error>,
+}
+
+impl Receiver<'_> {
+    const CALLBACKS: pg_sys::DestReceiver = pg_sys::DestReceiver {
+        receiveSlot: Some(receive_row),
+        rStartup: Some(rows_begin),
+        rShutdown: Some(rows_end),
+        rDestroy: Some(rows_end),
+        mydest: pg_sys::CommandDest::DestNone,
+    };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn receive_row(
+    slot: *mut pg_sys::TupleTableSlot,
+    receiver: *mut pg_sys::DestReceiver,
+) -> bool {
+    // SAFETY: the executor passes on the receiver that fetch() gave it, and a slot that holds a row until this
+    // returns. Whatever is raised here ends the executor, too.
+    unsafe {
+        let receiver = &mut *receiver.cast::<Receiver<'_>>();
+        if i32::from((*slot).tts_nvalid) < (*(*slot).tts_tupleDescriptor).natts {
+            pg_sys::slot_getallattrs(slot);
+        }
+        let executors = pg_sys::MemoryContextSwitchTo(receiver.memory);
+        let visited = (receiver.visit)(&Row { source: Source::Slot(slot), connection: PhantomData });
+        pg_sys::MemoryContextSwitchTo(executors);
+        receiver.failed = visited.err();
+        receiver.failed.is_none()
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn rows_begin(
+    _receiver: *mut pg_sys::DestReceiver,
+    _operation: std::ffi::c_int,
+    _descriptor: pg_sys::TupleDesc,
+) {
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn rows_end(_receiver: *mut pg_sys::DestReceiver) {}
 
 thread_local! {
     static PLANS: RefCell<HashMap<&'static str, pg_sys::SPIPlanPtr>> = RefCell::default();
@@ -254,34 +302,70 @@ impl<'s> Iterator for Rows<'s> {
             return None;
         }
         // SAFETY: within the table's numvals rows.
-        let tuple = unsafe { *(*self.table).vals.add(self.next) };
+        let source = unsafe { Source::Tuple(*(*self.table).vals.add(self.next), (*self.table).tupdesc) };
         self.next += 1;
-        Some(Row { tuple, table: self.table, connection: PhantomData })
+        Some(Row { source, connection: PhantomData })
     }
 }
 
 /// One row.
 pub struct Row<'s> {
-    tuple: pg_sys::HeapTuple,
-    table: *mut pg_sys::SPITupleTable,
+    source: Source,
     connection: PhantomData<&'s Sql>,
 }
 
+enum Source {
+    Tuple(pg_sys::HeapTuple, pg_sys::TupleDesc),
+    /// Taken apart already.
+    Slot(*mut pg_sys::TupleTableSlot),
+}
+
 impl Row<'_> {
-    /// The row as it is; lives as long as the connection.
+    /// The row as it is; of one of [`Rows`] it lives as long as the connection.
     pub fn tuple(&self) -> pg_sys::HeapTuple {
-        self.tuple
+        match self.source {
+            Source::Tuple(tuple, _) => tuple,
+            // SAFETY: the slot holds a row.
+            Source::Slot(slot) => unsafe { pg_sys::ExecFetchSlotHeapTuple(slot, true, std::ptr::null_mut()) },
+        }
     }
 
-    /// The value of a column, counted from 1. Text and bytea that are borrowed live as long as the connection.
+    /// The value of a column, counted from 1. Text and bytea that are borrowed live as long as the connection, those
+    /// of [`Sql::each`] until the next row.
     pub fn nullable<T: FromDatum + IntoDatum>(&self, column: i32) -> Result<Option<T>, Error> {
         // SAFETY: SPI answers a column that is not there with NULL; try_from_datum checks the type.
         unsafe {
-            let mut is_null = false;
-            let descriptor = (*self.table).tupdesc;
-            let datum = pg_sys::SPI_getbinval(self.tuple, descriptor, column, &mut is_null);
-            let type_oid = pg_sys::SPI_gettypeid(descriptor, column);
+            let (datum, is_null, type_oid) = self.value(column);
             T::try_from_datum(datum, is_null, type_oid).map_err(Error::from)
+        }
+    }
+
+    /// The bits of a column that is never NULL and whose type is as large as a bigint, and passed as one.
+    pub fn bits(&self, column: i32) -> i64 {
+        self.value(column).0.value() as i64
+    }
+
+    /// A column's datum, whether it is NULL, and its type.
+    fn value(&self, column: i32) -> (pg_sys::Datum, bool, pg_sys::Oid) {
+        // SAFETY: SPI answers a column that is not there with NULL, and so is it done for a slot, all of whose
+        // columns have been taken apart.
+        unsafe {
+            match self.source {
+                Source::Tuple(tuple, descriptor) => {
+                    let mut is_null = false;
+                    let datum = pg_sys::SPI_getbinval(tuple, descriptor, column, &mut is_null);
+                    (datum, is_null, pg_sys::SPI_gettypeid(descriptor, column))
+                }
+                Source::Slot(slot) => {
+                    let descriptor = (*slot).tts_tupleDescriptor;
+                    let columns = (*descriptor).attrs.as_slice((*descriptor).natts as usize);
+                    let n = (column as usize).wrapping_sub(1);
+                    match columns.get(n) {
+                        Some(of) => (*(*slot).tts_values.add(n), *(*slot).tts_isnull.add(n), of.atttypid),
+                        None => (pg_sys::Datum::from(0), true, pg_sys::InvalidOid),
+                    }
+                }
+            }
         }
     }
 
