@@ -196,6 +196,16 @@ impl Graph {
     }
 }
 
+/// Hands `visit` the event and the key of every edge from events to their keys, in no order, and the numbers of the labels
+/// of both.
+pub fn each_has_key(sql: &Sql, mut visit: impl FnMut(i64, i64, (i64, i64))) -> Result<(), Error> {
+    sql.each("SELECT h.start_id, h.end_id FROM journey_graph.\"HAS_KEY\" h", &[], |row| {
+        let (event, key) = (row.bits(1), row.bits(2));
+        visit(graph_entry_id(event), graph_entry_id(key), (event >> ENTRY_ID_BITS, key >> ENTRY_ID_BITS));
+        Ok(())
+    })
+}
+
 /// Runs a statement on entries of a label, if there are any.
 fn change(sql: &Sql, statement: &'static str, label: i32, ids: Vec<i64>) -> Result<(), Error> {
     if ids.is_empty() {

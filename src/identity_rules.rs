@@ -91,6 +91,11 @@ pub fn wanted(sql: &Sql, project_id: i32) -> Result<Rules, Error> {
     compiled(sets.shipped.into_iter().chain(own.into_values()).collect())
 }
 
+/// Whether rules wait for restitch().
+pub fn waiting(sql: &Sql, project_id: i32) -> Result<bool, Error> {
+    Ok(RuleSets::read(sql, project_id)?.waiting.is_some())
+}
+
 /// Puts the rules that wait in force, if any do; answers whether. For restitch(), which holds the project's lock
 /// and stitches the history anew by them in the same transaction.
 pub fn put_in_force(sql: &Sql, project_id: i32) -> Result<bool, Error> {

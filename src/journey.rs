@@ -6,7 +6,6 @@ use pgrx::prelude::*;
 
 use crate::answer::{Answer, Arguments, set_returning};
 use crate::error::Error;
-use crate::event::Json;
 use crate::identity::Identifiers;
 use crate::jsonb::Jsonb;
 use crate::sql::Sql;
@@ -172,11 +171,16 @@ fn event_keys(
 
 /// The texts kind:value of the column events.identifiers. (A kind has no colon.)
 pub fn identifier_texts(identifiers: Option<Jsonb>) -> Vec<String> {
+    each_identifier_text(identifiers).map(str::to_owned).collect()
+}
+
+/// The same, taken apart: kinds and values, which belong to the jsonb.
+pub fn each_identifier<'a>(identifiers: Option<Jsonb>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    each_identifier_text(identifiers).filter_map(|text| text.split_once(':'))
+}
+
+fn each_identifier_text<'a>(identifiers: Option<Jsonb>) -> impl Iterator<Item = &'a str> {
     let array = identifiers.and_then(|array| array.root().container());
     let nodes = array.map(|array| array.element_nodes()).unwrap_or_default();
-    let texts = nodes.iter().filter_map(|node| match node.json() {
-        Json::String(text) => Some(text.into_owned()),
-        _ => None,
-    });
-    texts.collect()
+    nodes.into_iter().filter_map(|node| node.text())
 }

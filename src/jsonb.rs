@@ -104,6 +104,12 @@ impl Node {
         }
     }
 
+    /// The text, if it is one; it belongs to the jsonb.
+    pub fn text<'a>(&self) -> Option<&'a str> {
+        // SAFETY: it is a string where its type says so.
+        (self.0.type_ == jbvString).then(|| unsafe { text(&self.0) })
+    }
+
     /// A copy of the value as a jsonb of its own.
     pub fn to_jsonb(mut self) -> Jsonb {
         // SAFETY: the value is a scalar or a binary container, both of which JsonbValueToJsonb takes.

@@ -34,6 +34,7 @@ mod error;
 mod events;
 mod forget;
 mod graph;
+mod history;
 mod identity_log;
 mod identity_rules;
 mod ingest;

@@ -11,6 +11,7 @@ pub mod components;
 pub mod contest;
 pub mod region;
 pub mod resolve;
+pub mod scan;
 mod steps;
 pub mod words;
 mod write;

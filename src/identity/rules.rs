@@ -230,6 +230,11 @@ impl Rules {
         self.all().any(|rule| rule.max_values != u32::MAX)
     }
 
+    /// Whether keys of some kind join no journeys.
+    pub fn keeps_apart(&self) -> bool {
+        self.all().any(|rule| !rule.merges)
+    }
+
     /// Whether keys of all kinds join journeys, any number of each: but for `max_keys`, the journeys are the
     /// connected components.
     pub fn is_plain(&self) -> bool {

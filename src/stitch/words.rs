@@ -76,6 +76,15 @@ impl Words {
         }
     }
 
+    /// The kind and the value of each key that a word is about, with those of the other one, if there is one.
+    pub fn names(&self) -> impl Iterator<Item = ((&str, &str), Option<(&str, &str)>)> {
+        fn name(named: &Named) -> (&str, &str) {
+            (&named.kind, &named.value)
+        }
+        let of_pairs = self.pairs().map(|pair| (name(&pair.one), Some(name(&pair.other))));
+        of_pairs.chain(self.unmerged.iter().map(|(kind, value)| ((kind.as_str(), value.as_str()), None)))
+    }
+
     /// The words that are about two keys.
     pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
         self.links.iter().chain(&self.never_links)

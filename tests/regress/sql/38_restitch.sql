@@ -259,4 +259,79 @@ SELECT p.name, l.action, l.arguments, CASE WHEN l.made_by = current_user THEN 'm
 FROM journey_stitch.identity_log l JOIN journey_stitch.projects p ON p.id = l.project_id WHERE p.name IN ('limit', 'two') ORDER BY l.id;
 SELECT * FROM pg_temp.wrong();
 SELECT journey_stitch.clean();
+
+-- Whatever rules come and go: what restitch() makes of events, words and refusals is what the rules make of them that were
+-- in force from the first event on. Some journeys stay as they are each time, others do not. (e0 comes late.)
+CREATE FUNCTION pg_temp.fill(project text) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_temp.send(project, 'e1 user_id:ann email:A@x.org', 'e2 email:a@x.org d:1', 'e3 user_id:bob d:1', 'e4 user_id:cid email:junk',
+                        'e5 user_id:dora email:junk', 'e6 s:1', 'e7 s:1 user_id:eve', 'e8 s:1 user_id:fay', 'e9');
+    SELECT pg_temp.send(project, 'e10 user_id:gil a:1 a:2', 'e11 a:2 a:3', 'e12 user_id:hal w:1', 'e13 user_id:ian w:1', 'e14 x:1 user_id:Jo', 'e15 x:1', 'e0 user_id:ann s:1');
+    SELECT count(*) FROM journey_stitch.unmerge('w:1', project => project, dry_run => false);
+    SELECT count(*) FROM journey_stitch.link('user_id:gil', 'user_id:hal', project);
+    SELECT count(*) FROM journey_stitch.never_link('x:1', 'user_id:ann', project);
+$$;
+CREATE FUNCTION pg_temp.differences(n integer, VARIADIC rules text[]) RETURNS TABLE (project text, events text, keys text, refused text) LANGUAGE plpgsql AS $$
+DECLARE
+    fresh text := 'fresh' || n;
+    in_project text;
+    rule text;
+BEGIN
+    PERFORM journey_stitch.ingest_events('[]', fresh);
+    PERFORM journey_stitch.use_identity_profile('default', 'mixed'), journey_stitch.set_max_journey_keys(NULL, 'mixed');
+    FOREACH in_project IN ARRAY ARRAY[fresh, 'mixed'] LOOP
+        FOREACH rule IN ARRAY rules LOOP
+            EXECUTE 'SELECT journey_stitch.' || replace(rule, ')', ', project => ' || quote_literal(in_project) || ')');
+        END LOOP;
+    END LOOP;
+    PERFORM pg_temp.fill(fresh), journey_stitch.restitch('mixed');
+    RETURN QUERY (SELECT 'mixed', j.events, j.keys, j.refused FROM pg_temp.journeys('mixed') AS j
+                  EXCEPT SELECT 'mixed', j.events, j.keys, j.refused FROM pg_temp.journeys(fresh) AS j)
+           UNION ALL
+                 (SELECT fresh, j.events, j.keys, j.refused FROM pg_temp.journeys(fresh) AS j
+                  EXCEPT SELECT fresh, j.events, j.keys, j.refused FROM pg_temp.journeys('mixed') AS j)
+           UNION ALL
+                 SELECT fresh, w.what, w.entries::text, NULL FROM pg_temp.wrong() AS w;
+END
+$$;
+SET client_min_messages = warning;
+SELECT pg_temp.fill('mixed');
+SELECT journeys.* FROM pg_temp.journeys('mixed');
+SELECT d.* FROM (VALUES
+    (1, ARRAY[$$set_identity_rule('email', blocked_values => '{junk}')$$]),
+    (2, ARRAY[$$set_identity_rule('email', "normalize" => '{}')$$]),
+    (3, ARRAY[$$set_identity_rule('user_id', max_values => 1)$$]),
+    (4, ARRAY[$$set_identity_rule('s', merges => false)$$]),
+    (5, ARRAY[$$set_identity_rule('s', merges => false)$$, $$set_identity_rule('d', merges => false)$$, $$set_identity_rule('x', merges => false)$$]),
+    (6, ARRAY[$$set_max_journey_keys(3)$$]),
+    (7, ARRAY[$$set_identity_rule('a', max_values => 2)$$, $$set_identity_rule('user_id', "normalize" => '{lower}')$$]),
+    (8, ARRAY[$$set_identity_rule('*', blocked_patterns => '{^[2j]}')$$]),
+    (9, ARRAY[$$set_identity_rule('s', priority => 1)$$, $$set_identity_rule('user_id', max_values => 1, priority => 5)$$]),
+    (10, ARRAY[$$set_identity_rule('*', merges => false)$$]),
+    (11, ARRAY[]::text[])) AS r (n, rules)
+CROSS JOIN LATERAL pg_temp.differences(r.n, VARIADIC r.rules) AS d;
+RESET client_min_messages;
+
+-- Events that wait stay out of it, also those between others; so does what another project says of the same values.
+SELECT pg_temp.send('mixed2', 'e1 user_id:ann email:junk', 'e2 user_id:bob email:junk');
+SELECT inserted FROM journey_stitch.ingest_events(pg_temp.event('e4 user_id:ann email:junk'), 'mixed2');
+SELECT count(*) FROM journey_stitch.set_identity_rule('email', blocked_values => '{junk}', project => 'mixed2');
+SELECT measure, before, after FROM journey_stitch.restitch('mixed2');
+SELECT * FROM pg_temp.journeys('mixed2');
+SELECT events, remaining FROM journey_stitch.stitch_pending();
+SELECT * FROM pg_temp.journeys('mixed2');
+
+-- A project that is small among many events is computed anew as a whole.
+SELECT inserted FROM journey_stitch.ingest_events((SELECT jsonb_agg(jsonb_build_object('id', n, 'type', 'view', 'ts', '2024-05-01T00:00:00Z', 'user_id', 'u' || n % 5000))
+                                                   FROM generate_series(1, 20000) AS n), 'large');
+SELECT pg_temp.send('small', 'e1 user_id:ann email:junk', 'e2 user_id:bob email:junk', 'e3 user_id:cid');
+SELECT count(*) FROM journey_stitch.set_identity_rule('email', blocked_values => '{junk}', project => 'small');
+SELECT * FROM journey_stitch.simulate_rules('small');
+SELECT * FROM journey_stitch.restitch('small');
+SELECT * FROM pg_temp.journeys('small');
+-- The large one is not, and nothing of it changes.
+SELECT count(*) FROM journey_stitch.set_identity_rule('email', blocked_values => '{junk}', project => 'large');
+SELECT * FROM journey_stitch.restitch('large');
+SELECT invariant, violations FROM journey_stitch.verify() WHERE violations <> 0;
+SELECT journey_stitch.clean();
+
 DROP ROLE restitch_nobody, restitch_admin;
