@@ -12,13 +12,16 @@ const PARTITION_EVENTS: i64 = 10_000_000;
 
 /// The project's id.
 pub fn find(sql: &Sql, name: &str) -> Result<i32, Error> {
-    let query = "SELECT id FROM journey_stitch.projects WHERE name = $1";
-    sql.prepared(query, &[name.into()])?.one()?.ok_or_else(|| Error::UnknownProject(name.to_owned()))
+    named(sql, name)?.ok_or_else(|| Error::UnknownProject(name.to_owned()))
+}
+
+fn named(sql: &Sql, name: &str) -> Result<Option<i32>, Error> {
+    sql.prepared("SELECT id FROM journey_stitch.projects WHERE name = $1", &[name.into()])?.one()
 }
 
 /// The same without a statement, which would cost an ingest call more than the look. A project that is new is made.
 pub fn find_or_create(sql: &Sql, name: &str) -> Result<i32, Error> {
-    if let Some(id) = look_up(name)? {
+    if let Some(id) = look_up(sql, name)? {
         return Ok(id);
     }
     if !(1..=200).contains(&name.len()) {
@@ -35,7 +38,7 @@ pub fn find_or_create(sql: &Sql, name: &str) -> Result<i32, Error> {
 }
 
 /// The id of the project that has this name by now; `None`: there is none.
-fn look_up(name: &str) -> Result<Option<i32>, Error> {
+fn look_up(sql: &Sql, name: &str) -> Result<Option<i32>, Error> {
     // SAFETY: the index is on a text, name, alone; the table's first column is an integer that is never NULL. All that
     // is opened here is closed, the table's lock but kept until the transaction ends, as a statement's is.
     unsafe {
@@ -43,8 +46,10 @@ fn look_up(name: &str) -> Result<Option<i32>, Error> {
         let table =
             pg_sys::makeRangeVar(c"journey_stitch".as_ptr().cast_mut(), c"projects".as_ptr().cast_mut(), -1);
         let projects = pg_sys::table_openrv(table, pg_sys::AccessShareLock as i32);
-        let index = relation(c"journey_stitch", c"projects_name_key")
-            .ok_or(Error::Missing("index of the projects' names"))?;
+        let Some(index) = relation(c"journey_stitch", c"projects_name_key") else {
+            pg_sys::table_close(projects, pg_sys::NoLock as i32);
+            return named(sql, name);
+        };
         let names = pg_sys::index_open(index, pg_sys::AccessShareLock as i32);
         let mut key = pg_sys::ScanKeyData::default();
         pg_sys::ScanKeyEntryInitialize(

@@ -3,12 +3,16 @@
 //! takes them. What only a statement does (triggers, rules, generated columns) is not done: [`Table::open`] leaves a
 //! table that has any of that to one.
 
+mod partitions;
+mod row;
+
 use std::ffi::CStr;
-use std::net::IpAddr;
 
 use pgrx::prelude::*;
 
-use crate::jsonb::Binary;
+pub use partitions::Partitions;
+use row::Contents;
+pub use row::Row;
 
 /// A table as the extension makes it.
 pub struct Shape {
@@ -264,12 +268,9 @@ impl Table {
             let slot = self.slots[self.filled];
             self.filled += 1;
             let columns = (*(*self.relation).rd_att).natts as usize;
-            let mut row = Row {
-                values: std::slice::from_raw_parts_mut((*slot).tts_values, columns),
-                nulls: std::slice::from_raw_parts_mut((*slot).tts_isnull, columns),
-                next: 0,
-                contents: &mut self.contents,
-            };
+            let values = std::slice::from_raw_parts_mut((*slot).tts_values, columns);
+            let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, columns);
+            let mut row = Row::new(values, nulls, &mut self.contents);
             fill(&mut row);
             row.finish();
             pg_sys::ExecStoreVirtualTuple(slot);
@@ -367,143 +368,4 @@ unsafe fn guarded<F: Copy, T>(function: Option<F>, call: impl FnOnce(F) -> T) ->
     };
     // SAFETY: as the caller says.
     unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| call(function)) }
-}
-
-/// A partitioned table, to find the partitions of new rows.
-pub struct Partitions(pg_sys::Relation);
-
-impl Partitions {
-    /// Opens a table that is partitioned by ranges of its first column, a bigint, until the transaction ends;
-    /// `None`: adding to this one takes a statement.
-    pub fn open(table: pg_sys::Oid, shape: &Shape) -> Option<Self> {
-        // SAFETY: what is opened is closed by close(), or by the abort of the transaction.
-        unsafe {
-            let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as i32);
-            let partitions = Partitions(relation);
-            if (*(*relation).rd_rel).relkind == pg_sys::RELKIND_PARTITIONED_TABLE as i8
-                && is_plain(relation, shape)
-            {
-                return Some(partitions);
-            }
-            partitions.close();
-            None
-        }
-    }
-
-    /// The partition of a value, and the first value beyond it; `None`: there is none that is a table.
-    pub fn find(&self, value: i64) -> Option<(pg_sys::Oid, i64)> {
-        // SAFETY: the arrays have the lengths that the descriptor says; a bound of one column has one datum, which
-        // is set where its kind says so.
-        unsafe {
-            let partitions = &*pg_sys::RelationGetPartitionDesc(self.0, true);
-            if partitions.nparts == 0 {
-                return None;
-            }
-            let bounds = &*partitions.boundinfo;
-            let count = bounds.ndatums as usize;
-            let kinds = std::slice::from_raw_parts(bounds.kind, count);
-            let datums = std::slice::from_raw_parts(bounds.datums, count);
-            let bound = |n: usize| match *kinds[n] {
-                pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MINVALUE => i64::MIN,
-                pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MAXVALUE => i64::MAX,
-                _ => (*datums[n]).value() as i64,
-            };
-            let after = (0..count).find(|&n| bound(n) > value)?;
-            let partition = usize::try_from(*bounds.indexes.add(after)).ok()?;
-            (*partitions.is_leaf.add(partition)).then(|| (*partitions.oids.add(partition), bound(after)))
-        }
-    }
-
-    /// Closes the table; the lock stays.
-    pub fn close(self) {
-        // SAFETY: pairs with open().
-        unsafe { pg_sys::table_close(self.0, pg_sys::NoLock as i32) }
-    }
-}
-
-/// The bytes of a row's texts and their like, in PostgreSQL's form.
-#[derive(Default)]
-struct Contents {
-    bytes: Vec<u8>,
-    /// Columns, and where in the bytes their values begin.
-    columns: Vec<(usize, usize)>,
-}
-
-/// A row that is being made, column by column.
-pub struct Row<'t> {
-    values: &'t mut [pg_sys::Datum],
-    nulls: &'t mut [bool],
-    next: usize,
-    contents: &'t mut Contents,
-}
-
-impl Row<'_> {
-    /// A value that is its own datum: a number, a timestamp.
-    pub fn value(&mut self, value: impl Into<pg_sys::Datum>) {
-        self.values[self.next] = value.into();
-        self.nulls[self.next] = false;
-        self.next += 1;
-    }
-
-    pub fn null(&mut self) {
-        self.nulls[self.next] = true;
-        self.next += 1;
-    }
-
-    pub fn text(&mut self, text: Option<&str>) {
-        match text {
-            Some(text) => self.bytes(text.len(), |bytes| bytes.extend_from_slice(text.as_bytes())),
-            None => self.null(),
-        }
-    }
-
-    pub fn jsonb(&mut self, container: Binary) {
-        self.bytes(container.size(), |bytes| bytes.extend_from_slice(container.bytes()));
-    }
-
-    pub fn inet(&mut self, address: Option<IpAddr>) {
-        // PostgreSQL's own numbers of the families, which are the same everywhere.
-        const FAMILIES: [u8; 2] = [2, 3];
-        let mut value = |family: u8, octets: &[u8]| {
-            self.bytes(2 + octets.len(), |bytes| {
-                bytes.extend_from_slice(&[family, octets.len() as u8 * 8]);
-                bytes.extend_from_slice(octets);
-            });
-        };
-        match address {
-            Some(IpAddr::V4(address)) => value(FAMILIES[0], &address.octets()),
-            Some(IpAddr::V6(address)) => value(FAMILIES[1], &address.octets()),
-            None => self.null(),
-        }
-    }
-
-    /// A value of variable length, of which `write` appends as many bytes as are said.
-    pub fn bytes(&mut self, length: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        const SHORT_HEADER: usize = 1;
-        let bytes = &mut self.contents.bytes;
-        let is_short = length + SHORT_HEADER <= pg_sys::VARATT_SHORT_MAX as usize;
-        let header = if is_short { SHORT_HEADER } else { pg_sys::VARHDRSZ };
-        bytes.resize(bytes.len().next_multiple_of(pg_sys::VARHDRSZ), 0);
-        let start = bytes.len();
-        bytes.resize(start + header, 0);
-        write(bytes);
-        let size = (bytes.len() - start) as i32;
-        // SAFETY: the header lies inside; the allocator aligns the whole for any type, and so start is aligned.
-        unsafe {
-            let value = bytes.as_mut_ptr().add(start).cast();
-            if is_short { pgrx::set_varsize_1b(value, size) } else { pgrx::set_varsize_4b(value, size) }
-        }
-        self.contents.columns.push((self.next, start));
-        self.value(0usize);
-    }
-
-    /// Points the columns to their values, now that these no longer move.
-    fn finish(self) {
-        let Contents { bytes, columns } = self.contents;
-        for (column, start) in columns.drain(..) {
-            // SAFETY: within the bytes.
-            self.values[column] = pg_sys::Datum::from(unsafe { bytes.as_ptr().add(start) });
-        }
-        bytes.clear();
-    }
 }
