@@ -15,7 +15,8 @@
 //! one version. What is seen from outside is in `monitoring` and `progress`.
 //!
 //! Modules that are marked pure import nothing of pgrx and are tested by plain `cargo test`; `#[pg_extern]`
-//! functions check their arguments and make one call. What is one set operation is SQL in `sql/steps/`.
+//! functions check their arguments and make one call. What is one set operation is SQL in `sql/steps/`; ingest adds
+//! its rows without statements, through `table`.
 //! Plain tables are the truth, and everything that a query sees was committed in one transaction.
 
 pub mod analytics;
