@@ -1,13 +1,19 @@
 -- journey_stitch 0.4.0 to 0.5.0. Written by hand; tests/upgrade.sh compares what it leaves behind with what CREATE
 -- EXTENSION makes. In the order of sql/*.sql, with the bodies of functions to the letter as they are there.
 --
--- It is one transaction. No table is rewritten; the indexes on the graph's edges are made anew.
+-- It is one transaction. No table is rewritten; the indexes of the ledger and on the graph's edges are made anew.
 
 -- The script's own statements find PostgreSQL's functions and operators, whatever else a schema has.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- First what every call reads first, as in clean(): whoever is under way ends before, and whoever comes begins after.
 LOCK TABLE journey_stitch.projects IN ACCESS EXCLUSIVE MODE;
+
+-- 10_tables.sql
+
+ALTER TABLE journey_stitch.event_ids ALTER COLUMN event_id TYPE text COLLATE "C";
+COMMENT ON COLUMN journey_stitch.event_ids.event_id IS
+    'As sent. Compared by its bytes: quickly, and whatever becomes of the operating system''s collations.';
 
 -- 40_graph.sql
 

@@ -9,7 +9,7 @@ from bench import CHUNK
 from report import seconds_text
 
 # What a restitch holds in memory limits how many events it can be measured with.
-MOST_EVENTS = int(os.environ.get("RESTITCH_EVENTS", CHUNK))
+MOST_EVENTS = int(os.environ.get("RESTITCH_EVENTS", 10 * CHUNK))
 # By hand it takes some minutes for ten million events.
 MOST_BY_HAND = 2 * CHUNK
 EDGES = """CREATE UNLOGGED TABLE {} AS
