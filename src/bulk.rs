@@ -2,7 +2,8 @@
 //! executor. The indexes are filled afterwards, each in the order of its keys, so that neighbouring entries are
 //! written together. Constraints are looked at; where somebody has put triggers on the table, or constraints that
 //! are checked by them, rows are written one by one, and the triggers fire. Rights, and policies of row level
-//! security, are not looked at: the extension writes its own tables.
+//! security, are not looked at: the extension writes its own tables. (Rows that may be there already are added by
+//! [`crate::table`].)
 
 mod one_by_one;
 

@@ -16,7 +16,7 @@
 //!
 //! Modules that are marked pure import nothing of pgrx and are tested by plain `cargo test`; `#[pg_extern]`
 //! functions check their arguments and make one call. What is one set operation is SQL in `sql/steps/`; ingest adds
-//! its rows without statements, through `table`.
+//! its rows without statements, through `table`, and the stitcher new vertices, edges and keys, through `bulk`.
 //! Plain tables are the truth, and everything that a query sees was committed in one transaction.
 
 pub mod analytics;
