@@ -30,7 +30,7 @@ pub use shared::{is_preloaded, reserve, wake_on_commit, with_board};
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
 /// The longest that a worker leaves off between batches that are not full. It leaves off as long as they took, so that
 /// events that come one by one are stitched in some dozens a batch, and the clients have the processor meanwhile.
-const MOST_RESPITE: Duration = Duration::from_millis(50);
+const MOST_RESPITE: Duration = Duration::from_millis(20);
 /// How long a worker may go on while other databases wait for one.
 const TURN: Duration = Duration::from_secs(1);
 
