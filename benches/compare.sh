@@ -41,8 +41,13 @@ install_clients
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/journey_stitch_compare.XXXXXX")
 PRIVATE_DIRS+=("$SCRATCH")
 # Three months come in minutes, so autovacuum, too, has to look more often than once a minute. The work_mem is for the
-# plain SQL, the rest is what one would set on such a machine.
-cluster_start compare "shared_buffers = '$(memory 4 6144)'" "effective_cache_size = '$(memory 2 65536)'" \
+# plain SQL, the rest is what one would set on such a machine: 40 % of the memory is the most that PostgreSQL's manual
+# advises for shared buffers.
+cluster_start compare "shared_buffers = '$(memory 2.5 16384)'" "effective_cache_size = '$(memory 2 65536)'" \
     "work_mem = '64MB'" "maintenance_work_mem = '512MB'" "max_wal_size = '16GB'" "checkpoint_timeout = '15min'" \
     "autovacuum_naptime = '5s'"
+if [ "$(sql postgres 'SHOW huge_pages_status')" != on ]; then
+    printf 'No huge pages: the figures in README.md were measured with them (sysctl vm.nr_hugepages=%s).\n' \
+        "$(sql postgres 'SHOW shared_memory_size_in_huge_pages')" >&2
+fi
 POSTMASTER_PID=$(cluster_pid) PSQL=$PG_BIN/psql "$VENV/bin/python" benches/compare "$EVENTS" "$TOOLS" "$SCRATCH"

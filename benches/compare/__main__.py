@@ -25,7 +25,8 @@ from single import single  # noqa: E402
 # In this order: sql compares before fresh adds events, and verify comes after everything.
 PARTS = {part.__name__: part for part in (ingest, together, single, restitch, cypher, sql, flat, fresh, verify)}
 EXTENSIONS = ("journey_stitch", "age", "pgrouting")
-SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "checkpoint_timeout",
+SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "huge_pages_status",
+            "max_wal_size", "checkpoint_timeout",
             "work_mem", "maintenance_work_mem", "effective_cache_size", "autovacuum_naptime", "jit",
             "max_parallel_workers_per_gather", "journey_stitch.batch_size")
 

@@ -156,6 +156,7 @@ def by_cypher(bench, events):
     bench.server.create_database("by_cypher", extension=False)
     with bench.server.connect("by_cypher") as connection:
         graph = Graph(connection)
+        bench.checkpoint()
         ingested = bench.took(ingest, graph, events)
         stitched = bench.took(stitch, graph, iter(range(len(events))))
         found = graph.cypher("MATCH (j:Journey) RETURN count(j)", ("n",))[0][0]
@@ -167,6 +168,7 @@ def by_us(bench, stream):
     """The same of ours."""
     bench.server.create_database("ours", "journey_stitch.enabled = off")
     with bench.events("calls", 0, EVENTS, *stream) as calls:
+        bench.checkpoint()
         ingested = bench.took(bench.server.load, "ours", server.INGEST, calls, CLIENTS)
     stitched = bench.took(stitch_all, bench)
     journeys = bench.server.one("ours", "SELECT count(*) FROM journey_stitch.journeys WHERE merged_into IS NULL")

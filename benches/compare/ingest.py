@@ -19,6 +19,7 @@ def ingest(bench):
             two.append(copy(bench, "plain_of_two", [left, right]))
             bench.server.run("peers", "DROP TABLE plain_of_two")
             bench.server.create_database("ingest", "journey_stitch.enabled = off")
+            bench.checkpoint()
             ours.append(bench.took(bench.server.load, "ingest", server.INGEST, calls, CLIENTS))
         check_ingested(bench, count)
     bench.server.drop_database("ingest")
@@ -31,6 +32,7 @@ def ingest(bench):
 
 def copy(bench, table, paths):
     bench.new_plain(table)
+    bench.checkpoint()
     return bench.took(bench.server.copy, "peers", table, paths)
 
 

@@ -35,6 +35,7 @@ def single(bench):
 def of_one(bench, database, statement, path, **options):
     """What one event took."""
     done = {}
+    bench.checkpoint()
     took = bench.took(lambda: done.update(
         bench.server.load(database, statement, path, CLIENTS, seconds=SECONDS, **options)))
     return Took(done["seconds"] / done["lines"], took.cpu / done["lines"])
