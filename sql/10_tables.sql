@@ -92,7 +92,7 @@ COMMENT ON COLUMN journey_stitch.event_ids.event_id IS
     'As sent. Compared by its bytes: quickly, and whatever becomes of the operating system''s collations.';
 
 CREATE TABLE journey_stitch.pending (
-    id              bigint         GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id              bigint         GENERATED ALWAYS AS IDENTITY,
     project_id      integer        NOT NULL,
     events          integer        NOT NULL CHECK (events >= 0),
     event_ranges    int8multirange NOT NULL,
@@ -102,9 +102,9 @@ CREATE TABLE journey_stitch.pending (
     created_at      timestamptz    NOT NULL DEFAULT now(),
     received        integer        NOT NULL DEFAULT 0,
     duplicates      integer        NOT NULL DEFAULT 0,
-    rejected        jsonb
+    rejected        jsonb,
+    PRIMARY KEY (project_id, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
-CREATE INDEX pending_project ON journey_stitch.pending (project_id, id);
 COMMENT ON TABLE journey_stitch.pending IS
     'The stitchers'' queue: a row for every 1,000 events or fewer of an ingest call, deleted by the transaction that stitches them. The first row of a call carries the call''s counts, which the stitcher adds to project_stats: so calls never wait for each other to count.';
 COMMENT ON COLUMN journey_stitch.pending.event_ranges IS 'Ids of the events; an id inside that has no event was a duplicate.';

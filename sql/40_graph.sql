@@ -23,6 +23,13 @@ $$;
 COMMENT ON FUNCTION journey_stitch.graph_label_id(text) IS
     'The number that AGE gave to a label of journey_graph; NULL if there is no such label.';
 
+CREATE FUNCTION journey_stitch.vertex_id(label text, entry bigint) RETURNS ag_catalog.graphid
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'vertex_id_wrapper';
+COMMENT ON FUNCTION journey_stitch.vertex_id(text, bigint) IS
+    'The id of a vertex of journey_graph, by its label and its entry id (events.id, keys.id or journeys.id); NULL if there is no such label.';
+
 -- Whoever may create schemas could have made one of this name, with triggers that would run as our owner.
 CREATE FUNCTION journey_stitch.refuse_foreign_graph() RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE

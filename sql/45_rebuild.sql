@@ -109,7 +109,7 @@ BEGIN
     has_key_label := journey_stitch.graph_label_id('HAS_KEY');
     part_of_label := journey_stitch.graph_label_id('PART_OF');
 
-    -- In the form that the stitcher gives them (sql/steps/graph_*.sql). Events that are pending are left to it;
+    -- In the form that the stitcher gives them (src/graph). Events that are pending are left to it;
     -- which ones these are is asked in the same statement, because events come in meanwhile.
     PERFORM journey_stitch.note_progress('rebuild_graph', 'Event', 1, 7);
     INSERT INTO journey_graph."Event" (id, properties)

@@ -43,7 +43,7 @@ DECLARE
     is_wanted CONSTANT boolean := EXISTS (SELECT FROM journey_stitch.journeys)
         OR to_regnamespace('journey_graph') IS NOT NULL
         OR EXISTS (SELECT FROM ag_catalog.ag_graph WHERE name = 'journey_graph');
-    -- What is expected, in the form that the stitcher gives it (sql/steps/graph_*.sql); $1 is the label's number.
+    -- What is expected, in the form that the stitcher gives it (src/graph); $1 is the label's number.
     vertices CONSTANT jsonb := jsonb_build_object(
         'Event', $q$
             SELECT ag_catalog._graphid($1, e.id) AS id,

@@ -16,7 +16,7 @@ BEGIN
     RETURN (SELECT k.journey_id
             FROM journey_graph."HAS_KEY" h
             JOIN journey_stitch.keys k ON k.id = journey_stitch.graph_entry_id(h.end_id)
-            WHERE h.start_id OPERATOR(ag_catalog.=) ag_catalog._graphid(journey_stitch.graph_label_id('Event'), entry)
+            WHERE h.start_id OPERATOR(ag_catalog.=) journey_stitch.vertex_id('Event', entry)
             LIMIT 1);
 END
 $$;

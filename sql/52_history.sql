@@ -90,7 +90,7 @@ BEGIN
               FROM (SELECT journey_stitch.graph_entry_id(h.end_id) AS key_id
                     FROM journey_graph."HAS_KEY" h
                     WHERE h.start_id OPERATOR(ag_catalog.=)
-                          ag_catalog._graphid(journey_stitch.graph_label_id('Event'), journey_of_entry_at.entry)
+                          journey_stitch.vertex_id('Event', journey_of_entry_at.entry)
                     UNION ALL
                     SELECT c.key_id FROM journey_stitch.merge_conflicts c WHERE c.event_id = journey_of_entry_at.entry
                     OFFSET 0) AS h
@@ -116,8 +116,7 @@ BEGIN
                    FROM (SELECT journey_stitch.graph_entry_id(h.start_id) AS event_id
                          FROM journey_graph."HAS_KEY" h
                          WHERE h.end_id OPERATOR(ag_catalog.=)
-                               ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'),
-                                                   journey_of_key_at.key_id)
+                               journey_stitch.vertex_id('Correlation', journey_of_key_at.key_id)
                          UNION ALL
                          SELECT c.event_id FROM journey_stitch.merge_conflicts c
                          WHERE c.key_id = journey_of_key_at.key_id
@@ -169,7 +168,7 @@ BEGIN
                 SELECT journey_stitch.graph_entry_id(h.end_id) AS key_id
                 FROM journey_graph."HAS_KEY" h
                 WHERE h.start_id OPERATOR(ag_catalog.=)
-                      ag_catalog._graphid(journey_stitch.graph_label_id('Event'), c.event_id)
+                      journey_stitch.vertex_id('Event', c.event_id)
                 LIMIT 1) AS h
             CROSS JOIN LATERAL (SELECT k.journey_id FROM journey_stitch.keys k WHERE k.id = h.key_id LIMIT 1) AS k);
 END

@@ -60,7 +60,7 @@ BEGIN
                     FROM (SELECT p.start_id
                           FROM journey_graph."PART_OF" p
                           WHERE p.end_id OPERATOR(ag_catalog.=)
-                                ag_catalog._graphid(journey_stitch.graph_label_id('Journey'), drawing_parts.journey)
+                                journey_stitch.vertex_id('Journey', drawing_parts.journey)
                           OFFSET 0) AS p
                     CROSS JOIN LATERAL (SELECT h.start_id FROM journey_graph."HAS_KEY" h
                                         WHERE h.end_id OPERATOR(ag_catalog.=) p.start_id OFFSET 0) AS h) AS m

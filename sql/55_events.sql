@@ -1,7 +1,15 @@
 -- The statements of this file find PostgreSQL's functions and operators, whatever else a schema has.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- Reading single events.
+-- Events, in and out.
+
+CREATE FUNCTION journey_stitch.ingest_events(events jsonb, project text DEFAULT 'default')
+RETURNS TABLE (received bigint, inserted bigint, duplicates bigint, rejected bigint)
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ingest_events_wrapper';
+COMMENT ON FUNCTION journey_stitch.ingest_events(jsonb, text) IS
+    'Takes events: one object, an array, or {"events": [...]}. Answers how many were received, inserted, duplicates of earlier ones (by event_id), and rejected; a rejected event is in dead_letters with its reason, and never fails its neighbours. Not an object or array: error 22023. The events are stitched soon after the caller commits.';
 
 CREATE FUNCTION journey_stitch.events_list(project text DEFAULT 'default', filters jsonb DEFAULT NULL,
                                            after text DEFAULT NULL, max_rows integer DEFAULT 100)

@@ -3,8 +3,6 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Comments on the functions that the library declares.
 
-COMMENT ON FUNCTION journey_stitch.ingest_events(jsonb, text) IS
-    'Takes events: one object, an array, or {"events": [...]}. Answers how many were received, inserted, duplicates of earlier ones (by event_id), and rejected; a rejected event is in dead_letters with its reason, and never fails its neighbours. Not an object or array: error 22023. The events are stitched soon after the caller commits.';
 COMMENT ON FUNCTION journey_stitch.retry_dead_letters(text, integer) IS
     'Ingests open dead letters again, the oldest first, of one project or (NULL) of all, at most max_rows. What is accepted now is resolved; what is refused again stays open with its present reason.';
 COMMENT ON FUNCTION journey_stitch.stitch_pending(bigint) IS

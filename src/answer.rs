@@ -26,6 +26,18 @@ impl Answer {
         Ok(())
     }
 
+    /// Adds one row, of values of the declared types, none of them NULL.
+    ///
+    /// # Safety
+    /// They are that, and as many as the declared columns.
+    pub unsafe fn add_row(&self, values: &mut [pg_sys::Datum]) {
+        let mut nulls = vec![false; values.len()];
+        // SAFETY: as the caller says; the values are copied.
+        unsafe {
+            pg_sys::tuplestore_putvalues(self.rows, self.descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+        }
+    }
+
     /// Whether rows of that shape are what the function was declared to return.
     fn takes(&self, descriptor: pg_sys::TupleDesc) -> bool {
         // SAFETY: both are descriptors of as many attributes as they say.
@@ -63,10 +75,12 @@ pub unsafe fn answer(
     fcinfo: pg_sys::FunctionCallInfo,
     body: impl FnOnce(&Arguments, &Answer) -> Result<(), Error>,
 ) -> pg_sys::Datum {
-    // SAFETY: InitMaterializedSRF checks the context of the call, and fills in the fields that are read.
+    // SAFETY: InitMaterializedSRF checks the context of the call, and fills in the fields that are read. What the caller
+    // expects is what the function was declared to return; to look that up again would cost more than a small answer.
     let answer = unsafe {
-        pg_sys::InitMaterializedSRF(fcinfo, 0);
         let result = (*fcinfo).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+        let is_expected = result.as_ref().is_some_and(|result| !result.expectedDesc.is_null());
+        pg_sys::InitMaterializedSRF(fcinfo, if is_expected { pg_sys::MAT_SRF_USE_EXPECTED_DESC } else { 0 });
         Answer { rows: (*result).setResult, descriptor: (*result).setDesc }
     };
     body(&Arguments(fcinfo), &answer).map_err(ErrorReport::from).unwrap_or_report();

@@ -26,11 +26,6 @@ impl Installed {
     }
 }
 
-thread_local! {
-    /// Where pg_extension was found to have the extension's row.
-    static PLACE: Cell<Option<pg_sys::ItemPointerData>> = const { Cell::new(None) };
-}
-
 /// The extension in this database; `None`: it is not there.
 pub fn installed() -> Option<Installed> {
     // SAFETY: a scan of a catalog by its index, closed before the function returns.
@@ -48,32 +43,7 @@ pub fn installed() -> Option<Installed> {
         let scan = pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), 1, &mut key);
         let tuple = pg_sys::systable_getnext(scan);
         let installed = (!tuple.is_null()).then(|| read_extension(relation, tuple));
-        PLACE.set((!tuple.is_null()).then(|| (*tuple).t_self));
         pg_sys::systable_endscan(scan);
-        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
-        installed
-    }
-}
-
-/// The same where every call asks, and the extension is there or almost so: a look at the place where its row was
-/// before costs a tenth of a scan.
-fn installed_as_before() -> Option<Installed> {
-    let place = PLACE.get()?;
-    // SAFETY: the extension has a row, so there is a page; a place that has another row by now, or none that is
-    // valid, is recognised.
-    unsafe {
-        let relation = pg_sys::table_open(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as i32);
-        let mut tuple = pg_sys::HeapTupleData { t_self: place, ..Default::default() };
-        let mut buffer = 0;
-        let snapshot = pg_sys::GetCatalogSnapshot(pg_sys::ExtensionRelationId);
-        let mut installed = None;
-        if pg_sys::heap_fetch(relation, snapshot, &mut tuple, &mut buffer, false) {
-            let row = pg_sys::GETSTRUCT(&mut tuple).cast::<pg_sys::FormData_pg_extension>();
-            if CStr::from_ptr((*row).extname.data.as_ptr()) == NAME {
-                installed = Some(read_extension(relation, &mut tuple));
-            }
-            pg_sys::ReleaseBuffer(buffer);
-        }
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
         installed
     }
@@ -96,10 +66,56 @@ unsafe fn read_extension(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple) -
     }
 }
 
-/// The extension's owner, if the catalog is one that this library works with.
+thread_local! {
+    /// Raised whenever a relation, a function or a schema has changed.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+    static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
+    static OWNER: Cell<Option<(u64, pg_sys::Oid)>> = const { Cell::new(None) };
+}
+
+/// A number that is another one as soon as this session may know that a relation, a function or a schema of the database
+/// has changed: what was found out of the catalog is true for as long as it stays.
+pub fn changes() -> u64 {
+    if !IS_WATCHED.replace(true) {
+        let nothing = pg_sys::Datum::from(0);
+        // SAFETY: functions of these types, which neither raise nor look anything up.
+        unsafe {
+            pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), nothing);
+            for cache in [pg_sys::SysCacheIdentifier::PROCOID, pg_sys::SysCacheIdentifier::NAMESPACEOID] {
+                pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(object_changed), nothing);
+            }
+        }
+    }
+    CHANGES.get()
+}
+
+unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, _: pg_sys::Oid) {
+    CHANGES.set(CHANGES.get() + 1);
+}
+
+unsafe extern "C-unwind" fn object_changed(_: pg_sys::Datum, _: i32, _: u32) {
+    CHANGES.set(CHANGES.get() + 1);
+}
+
+/// The extension's owner, if the catalog is one that this library works with. PostgreSQL says nothing to other sessions
+/// of a change of pg_extension; but an update that our statements must not meet changes a relation or a function, and
+/// so do DROP EXTENSION, and REASSIGN OWNED, which changes the owner.
 pub fn owner() -> Result<pg_sys::Oid, Error> {
-    let installed = installed_as_before().or_else(installed).ok_or(Error::NotInstalled)?;
-    if installed.is_current() { Ok(installed.owner) } else { Err(Error::OtherVersion(installed.version)) }
+    let changes = changes();
+    if let Some((_, owner)) = OWNER.get().filter(|found| found.0 == changes) {
+        return Ok(owner);
+    }
+    let installed = installed().ok_or(Error::NotInstalled)?;
+    if !installed.is_current() {
+        return Err(Error::OtherVersion(installed.version));
+    }
+    OWNER.set(Some((changes, installed.owner)));
+    Ok(installed.owner)
+}
+
+/// The owner, whatever version the catalog is of; `None`: the extension is not there.
+pub fn owner_of_any_version() -> Option<pg_sys::Oid> {
+    owner().ok().or_else(|| installed().map(|installed| installed.owner))
 }
 
 /// A relation's oid, from the catalog cache.

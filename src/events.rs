@@ -58,7 +58,7 @@ fn get(arguments: &Arguments, answer: &Answer) -> Result<(), Error> {
     let (id, project) = unsafe { (arguments.get::<&str>(0), arguments.get::<&str>(1)) };
     rights::reading(project, |sql, project_id| {
         let args: [DatumWithOid; 2] = [project_id.into(), id.into()];
-        answer.add(sql.prepared(include_str!("../sql/steps/event_get.sql"), &args)?)
+        answer.add(sql.planned_once(include_str!("../sql/steps/event_get.sql"), &args)?)
     })
 }
 

@@ -5,7 +5,10 @@
 mod entries;
 pub mod properties;
 
+use std::cell::RefCell;
+
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use self::entries::{Edges, Label, Properties};
@@ -24,12 +27,42 @@ fn graph_entry_id(graphid: i64) -> i64 {
     graphid & ((1 << ENTRY_ID_BITS) - 1)
 }
 
+thread_local! {
+    /// The labels' numbers that were found, and with which state of the catalog.
+    static NUMBERS: RefCell<(u64, Vec<(String, i32)>)> = const { RefCell::new((0, Vec::new())) };
+}
+
+/// Declared in 40_graph.sql, too. The label's number is looked up once for as long as the catalog stays as it is.
+#[pg_extern(stable, parallel_safe, sql = false)]
+fn vertex_id(label: &str, entry: i64) -> Result<Option<i64>, ErrorReport> {
+    let changes = catalog::changes();
+    let known = NUMBERS.with_borrow_mut(|(at, numbers)| {
+        if *at != changes {
+            (*at, *numbers) = (changes, Vec::new());
+        }
+        numbers.iter().find(|(of, _)| of == label).map(|(_, number)| *number)
+    });
+    let number = match known {
+        Some(number) => Some(number),
+        None => {
+            let number: Option<i32> = sql::reading(|sql| {
+                sql.prepared("SELECT journey_stitch.graph_label_id($1)", &[label.into()])?.one()
+            })?;
+            NUMBERS.with_borrow_mut(|(_, numbers)| {
+                numbers.extend(number.map(|number| (label.to_owned(), number)));
+            });
+            number
+        }
+    };
+    Ok(number.map(|number| i64::from(number) << ENTRY_ID_BITS | entry))
+}
+
 /// Whether the graph's tables are there, from the catalog caches: no stitched event without them. Somebody
 /// else's do not count, because statements on them could run that role's triggers with our rights; a
 /// superuser's do, which a restored dump may have brought.
 pub fn exists() -> bool {
     let labels = [c"Event", c"Correlation", c"Journey", c"HAS_KEY", c"PART_OF"];
-    let Some(owner) = catalog::installed().map(|installed| installed.owner) else { return false };
+    let Some(owner) = catalog::owner_of_any_version() else { return false };
     // SAFETY: asks the catalog cache.
     let is_trusted = |role| role == owner || unsafe { pg_sys::superuser_arg(role) };
     let tables =

@@ -7,16 +7,16 @@ mod write;
 use std::borrow::Cow;
 
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use crate::answer::{Answer, Arguments, set_returning};
 use crate::error::Error;
 use crate::event::{self, Container, Event, Limits, Reason, Rejection};
 use crate::jsonb::{self, Binary, Jsonb, Node};
 use crate::queue::{self, Tally, ranges};
 use crate::sequence::Sequence;
 use crate::sql::Sql;
-use crate::{config, project, rights, worker};
+use crate::{config, rights, worker};
 use write::Candidate;
 
 /// Events a queue row: a stitcher takes whole rows, and halves one only when it must.
@@ -31,24 +31,18 @@ pub struct Totals {
     pub rejected: i64,
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
-#[allow(clippy::type_complexity)] // the shape is what pgrx reads the declaration from
-fn ingest_events(
-    events: Option<Jsonb>,
-    project: default!(Option<&str>, "'default'"),
-) -> Result<
-    TableIterator<
-        'static,
-        (name!(received, i64), name!(inserted, i64), name!(duplicates, i64), name!(rejected, i64)),
-    >,
-    ErrorReport,
-> {
+set_returning!(ingest_events_wrapper, pg_finfo_ingest_events_wrapper, ingest_events);
+fn ingest_events(arguments: &Arguments, answer: &Answer) -> Result<(), Error> {
+    // SAFETY: declared with arguments of the types jsonb and text.
+    let (events, project) = unsafe { (arguments.get::<Jsonb>(0), arguments.get(1)) };
     let root = events.ok_or(Error::NullArgument { argument: "events" })?.root();
     let nodes = event_nodes(root)?;
     let totals =
         rights::writing(c"ingest_events()", project, |sql, project_id| ingest(sql, project_id, &nodes))?;
-    Ok(TableIterator::once((totals.received, totals.inserted, totals.duplicates, totals.rejected)))
+    let mut row = [totals.received, totals.inserted, totals.duplicates, totals.rejected].map(Into::into);
+    // SAFETY: declared with these columns, of type bigint.
+    unsafe { answer.add_row(&mut row) };
+    Ok(())
 }
 
 /// The events of a call: the elements of an array, those of `{"events": […]}`, or the one object.
@@ -189,7 +183,7 @@ pub fn store(
     order.sort_by(|&a, &b| accepted[a].event_id.cmp(&accepted[b].event_id));
     order.dedup_by(|later, earlier| accepted[*later].event_id == accepted[*earlier].event_id);
 
-    let ids = draw_ids(sql, &accepted, &order)?;
+    let ids = draw_ids(&accepted, &order)?;
     let candidates: Vec<_> =
         order.iter().map(|&i| Candidate { id: ids[i], accepted: &accepted[i] }).collect();
     let new = write::new_events(sql, project_id, &candidates)?;
@@ -206,18 +200,11 @@ pub fn store(
 }
 
 /// Ids from the events' sequence in order of arrival; 0 for an event that `order` leaves out.
-fn draw_ids(sql: &Sql, accepted: &[Accepted<'_>], order: &[usize]) -> Result<Vec<i64>, Error> {
+fn draw_ids(accepted: &[Accepted<'_>], order: &[usize]) -> Result<Vec<i64>, Error> {
     let mut ids = vec![0; accepted.len()];
     order.iter().for_each(|&i| ids[i] = 1);
     let sequence = Sequence::open(c"event_entry_id")?;
-    let mut last = 0;
-    for id in ids.iter_mut().filter(|id| **id != 0) {
-        last = sequence.next();
-        *id = last;
-    }
-    if last != 0 {
-        project::ensure_partition(sql, last)?;
-    }
+    ids.iter_mut().filter(|id| **id != 0).for_each(|id| *id = sequence.next());
     Ok(ids)
 }
 

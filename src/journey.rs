@@ -19,7 +19,7 @@ fn journey_events(arguments: &Arguments, answer: &Answer) -> Result<(), Error> {
     rights::reading(project, |sql, project_id| match find(sql, project_id, id, as_of)? {
         Some(_) if !graph::exists() => Err(Error::NoGraph),
         Some(journey) => answer.add(match as_of {
-            None => sql.prepared(include_str!("../sql/steps/journey_events.sql"), &[journey.into()])?,
+            None => sql.planned_once(include_str!("../sql/steps/journey_events.sql"), &[journey.into()])?,
             Some(at) => {
                 let args: [DatumWithOid; 2] = [journey.into(), at.into()];
                 sql.prepared(include_str!("../sql/steps/journey_events_as_of.sql"), &args)?
@@ -63,7 +63,7 @@ fn about(
         Some(_) if !graph::exists() => Err(Error::NoGraph),
         Some(journey) => {
             let (statement, args) = statement(project_id, journey);
-            answer.add(sql.prepared(statement, &args)?)
+            answer.add(sql.planned_once(statement, &args)?)
         }
         None => Ok(()),
     })
@@ -107,7 +107,7 @@ fn journey_of(
 ) -> Result<Option<pgrx::Uuid>, ErrorReport> {
     let journey = rights::reading(project, |sql, project_id| {
         let args: [DatumWithOid; 2] = [project_id.into(), event_id.into()];
-        sql.prepared(include_str!("../sql/steps/journey_of.sql"), &args)?.one()
+        sql.planned_once(include_str!("../sql/steps/journey_of.sql"), &args)?.one()
     })?;
     Ok(journey)
 }
@@ -131,7 +131,7 @@ pub fn find(
         correlation.as_deref().into(),
     ];
     match as_of {
-        None => sql.prepared(include_str!("../sql/steps/journey_find.sql"), &args)?.one(),
+        None => sql.planned_once(include_str!("../sql/steps/journey_find.sql"), &args)?.one(),
         Some(at) => {
             args.push(at.into());
             sql.prepared(include_str!("../sql/steps/journey_find_as_of.sql"), &args)?.one()

@@ -122,7 +122,6 @@ extension_sql_file!(
         analytics::rollups::members_ids,
         analytics::rollups::timeline_events,
         dead_letters::retry_dead_letters,
-        ingest::ingest_events,
         forget::forget,
         identity_rules::functions::drop_identity_rule,
         identity_rules::functions::set_identity_rule,

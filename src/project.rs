@@ -16,7 +16,7 @@ pub fn find(sql: &Sql, name: &str) -> Result<i32, Error> {
 }
 
 fn named(sql: &Sql, name: &str) -> Result<Option<i32>, Error> {
-    sql.prepared("SELECT id FROM journey_stitch.projects WHERE name = $1", &[name.into()])?.one()
+    sql.planned_once("SELECT id FROM journey_stitch.projects WHERE name = $1", &[name.into()])?.one()
 }
 
 /// The same without a statement, which would cost an ingest call more than the look. A project that is new is made.
@@ -112,8 +112,8 @@ pub fn due(sql: &Sql) -> Result<Vec<i32>, Error> {
     sql.prepared(query, &[])?.map(|row| row.get(1)).collect()
 }
 
-/// Makes sure that an event with this id has a partition to go to. The common case is one look into the
-/// catalog cache; setup() and the stitchers make partitions ahead of need.
+/// Makes sure that an event with this id has a partition to go to. Mostly there is one: setup() and the stitchers make
+/// partitions ahead of need.
 pub fn ensure_partition(sql: &Sql, id: i64) -> Result<(), Error> {
     let name = CString::new(format!("events_p{}", id / PARTITION_EVENTS)).unwrap_or_default();
     if relation(c"journey_stitch", &name).is_none() {

@@ -11,7 +11,6 @@
 pub mod ranges;
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::time::Duration;
 
 use pgrx::datum::DatumWithOid;
@@ -74,23 +73,17 @@ impl Tally {
 
 /// Queues what a call has inserted: rows of ranges of ids and how many events each has. A call that has
 /// inserted nothing leaves a row for its counts all the same. Answers the rows.
-pub fn add(
-    sql: &Sql,
-    project_id: i32,
-    mut rows: Vec<(String, i32)>,
-    tally: Tally,
-) -> Result<Vec<i64>, Error> {
+pub fn add(sql: &Sql, project_id: i32, mut rows: Vec<ranges::Row>, tally: Tally) -> Result<Vec<i64>, Error> {
     if rows.is_empty() {
-        rows.push(("{}".to_owned(), 0));
+        rows.push(ranges::Row::default());
     }
     if let Some(table) = relation(c"journey_stitch", c"pending").and_then(|oid| Table::open(oid, &PENDING)) {
         return add_to(table, project_id, rows, tally);
     }
-    let (ranges, counts): (Vec<String>, Vec<i32>) = rows.into_iter().unzip();
     let args: [DatumWithOid; 6] = [
         project_id.into(),
-        ranges.into(),
-        counts.into(),
+        rows.iter().map(ranges::Row::text).collect::<Vec<_>>().into(),
+        rows.iter().map(|row| row.events).collect::<Vec<_>>().into(),
         (tally.received as i32).into(),
         (tally.duplicates as i32).into(),
         tally.rejected().into(),
@@ -102,17 +95,17 @@ pub fn add(
 fn add_to(
     mut table: Table,
     project_id: i32,
-    rows: Vec<(String, i32)>,
+    rows: Vec<ranges::Row>,
     tally: Tally,
 ) -> Result<Vec<i64>, Error> {
     let sequence = Sequence::open(c"pending_id_seq")?;
     // SAFETY: reading when the transaction began.
     let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
     let mut ids = Vec::with_capacity(rows.len());
-    for (ranges, events) in rows {
+    for ranges::Row { ranges, events } in rows {
         let id = sequence.next();
         let call = ids.is_empty().then_some(&tally);
-        let ranges = multirange(ranges)?;
+        let ranges = multirange(&ranges);
         table.add(|row| {
             row.value(id);
             row.value(project_id);
@@ -137,12 +130,35 @@ fn add_to(
     Ok(ids)
 }
 
-/// The int8multirange that a text is.
-fn multirange(text: String) -> Result<pg_sys::Datum, Error> {
-    let text = CString::new(text).map_err(|_| Error::Missing("text without NUL"))?;
-    let (function, of_type) = (pg_sys::F_MULTIRANGE_IN.into(), pg_sys::INT8MULTIRANGEOID);
-    // SAFETY: the input function of that type, with a C string, which it does not change.
-    Ok(unsafe { pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), of_type, -1) })
+/// Ranges of ids as an int8multirange, in memory of the present context.
+fn multirange(ranges: &[(i64, i64)]) -> pg_sys::Datum {
+    unsafe extern "C-unwind" {
+        /// As utils/multirangetypes.h has it, which pgrx does not bind.
+        fn make_multirange(
+            of_type: pg_sys::Oid,
+            of_ranges: *mut pg_sys::TypeCacheEntry,
+            count: i32,
+            ranges: *mut *mut pg_sys::RangeType,
+        ) -> *mut pg_sys::varlena;
+    }
+    // SAFETY: bounds of the type that the cache's entry is of; as many ranges as are said. An error of the function
+    // that pgrx does not guard becomes a panic, as those of the others.
+    unsafe {
+        let of_ranges = pg_sys::lookup_type_cache(pg_sys::INT8RANGEOID, pg_sys::TYPECACHE_RANGE_INFO as i32);
+        let bound =
+            |id: i64, lower| pg_sys::RangeBound { val: id.into(), infinite: false, inclusive: lower, lower };
+        let mut made: Vec<*mut pg_sys::RangeType> = ranges
+            .iter()
+            .map(|&(from, until)| {
+                let (mut lower, mut upper) = (bound(from, true), bound(until, false));
+                pg_sys::make_range(of_ranges, &mut lower, &mut upper, false, std::ptr::null_mut())
+            })
+            .collect();
+        let of_type = pg_sys::INT8MULTIRANGEOID;
+        pg_sys::Datum::from(pg_sys::ffi::pg_guard_ffi_boundary(|| {
+            make_multirange(of_type, of_ranges, made.len() as i32, made.as_mut_ptr())
+        }))
+    }
 }
 
 /// Takes the next batch of at most `max_events` events; `None`: nothing is due. The caller holds the
@@ -155,7 +171,7 @@ pub fn claim(sql: &Sql, project_id: i32, max_events: i64) -> Result<Option<Claim
         let events = i64::from(row.get::<i32>(2)?);
         claim.attempts = row.get(3)?;
         let room = max_events - claim.events;
-        claim.rows.push(if events > room { split(sql, id, room)? } else { id });
+        claim.rows.push(if events > room { split(sql, project_id, id, room)? } else { id });
         claim.events += events.min(room);
     }
     Ok((!claim.rows.is_empty()).then_some(claim))
@@ -224,38 +240,42 @@ fn put_back(sql: &Sql, project_id: i32, claim: &Claim, failure: &Failure) -> Res
     let message = format!("{}: {}", failure.sqlstate, failure.message);
     if failure.is_transient() || attempts < config::max_attempts() {
         let delay = backoff::delay(attempts.unsigned_abs()).as_secs_f64();
-        delay_rows(sql, &claim.rows, delay, &message)?;
+        delay_rows(sql, project_id, &claim.rows, delay, &message)?;
         return Ok((true, format!("to be tried again in {delay} s")));
     }
     match claim.rows[..] {
         [row] if claim.events == 1 => {
-            let args: [DatumWithOid; 3] =
-                [row.into(), failure.sqlstate.as_str().into(), failure.message.as_str().into()];
+            let args: [DatumWithOid; 4] = [
+                row.into(),
+                failure.sqlstate.as_str().into(),
+                failure.message.as_str().into(),
+                project_id.into(),
+            ];
             sql.prepared(include_str!("../sql/steps/queue_bury.sql"), &args)?;
             take_out(sql, project_id, &claim.rows, &Done::default(), 0, 1)?;
             Ok((false, "the event went to dead_letters".to_owned()))
         }
         [row] => {
-            delay_rows(sql, &claim.rows, 0.0, &message)?;
-            split(sql, row, claim.events / 2)?;
+            delay_rows(sql, project_id, &claim.rows, 0.0, &message)?;
+            split(sql, project_id, row, claim.events / 2)?;
             Ok((true, "halved, to find the event at fault".to_owned()))
         }
         _ => {
-            delay_rows(sql, &claim.rows, 0.0, &message)?;
+            delay_rows(sql, project_id, &claim.rows, 0.0, &message)?;
             Ok((true, "each part to be tried alone".to_owned()))
         }
     }
 }
 
-fn delay_rows(sql: &Sql, rows: &[i64], seconds: f64, message: &str) -> Result<(), Error> {
-    let args: [DatumWithOid; 3] = [rows.to_vec().into(), seconds.into(), message.into()];
+fn delay_rows(sql: &Sql, project_id: i32, rows: &[i64], seconds: f64, message: &str) -> Result<(), Error> {
+    let args: [DatumWithOid; 4] = [rows.to_vec().into(), seconds.into(), message.into(), project_id.into()];
     sql.prepared(include_str!("../sql/steps/queue_fail.sql"), &args)?;
     Ok(())
 }
 
 /// Takes the first events of a row into a row of their own; answers its id.
-fn split(sql: &Sql, row: i64, events: i64) -> Result<i64, Error> {
-    let args: [DatumWithOid; 2] = [row.into(), events.into()];
+fn split(sql: &Sql, project_id: i32, row: i64, events: i64) -> Result<i64, Error> {
+    let args: [DatumWithOid; 3] = [row.into(), events.into(), project_id.into()];
     let first = sql.prepared(include_str!("../sql/steps/queue_split.sql"), &args)?.one()?;
     first.ok_or(Error::Missing("queue row with more events than are taken from it"))
 }

@@ -74,7 +74,7 @@ impl Caller {
         }
         let args: [DatumWithOid; 3] = [name.into(), privilege.code().into(), self.role.into()];
         let statement = include_str!("../sql/steps/project_permitted.sql");
-        let found = sql::reading_latest(|sql| sql.prepared(statement, &args)?.one())?;
+        let found = sql::reading_latest(|sql| sql.planned_once(statement, &args)?.one())?;
         found.ok_or_else(|| Error::ProjectDenied {
             project: name.to_owned(),
             privilege: privilege.code(),
@@ -89,7 +89,7 @@ impl Caller {
         }
         let args: [DatumWithOid; 2] = [privilege.code().into(), self.role.into()];
         sql::reading_latest(|sql| {
-            let rows = sql.prepared(include_str!("../sql/steps/projects_permitted.sql"), &args)?;
+            let rows = sql.planned_once(include_str!("../sql/steps/projects_permitted.sql"), &args)?;
             rows.map(|row| row.get(1)).collect::<Result<Vec<i32>, Error>>().map(Some)
         })
     }
@@ -147,8 +147,8 @@ pub fn reading<T>(
     sql::reading(|sql| work(sql, caller.permitted(sql, project, Privilege::Read)?))
 }
 
-/// Writes to one project. A project that is new is made, if the caller may write to any. `function` is
-/// what to name where nothing can be written.
+/// Writes to one project, mostly without a statement. A project that is new is made, if the caller may write to any.
+/// `function` is what to name where nothing can be written.
 pub fn writing<T>(
     function: &CStr,
     project: Option<&str>,
@@ -157,7 +157,7 @@ pub fn writing<T>(
     let project = project.ok_or(Error::NullArgument { argument: "project" })?;
     refuse_read_only(function);
     let caller = Caller::step_aside()?;
-    sql::writing(|sql| work(sql, caller.permitted(sql, project, Privilege::Write)?))
+    sql::writing_seldom(|sql| work(sql, caller.permitted(sql, project, Privilege::Write)?))
 }
 
 /// Writes to the projects named or, if none is, to all that the caller may write to. `None`: to all there are.

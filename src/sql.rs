@@ -3,7 +3,7 @@
 //! statements even after a write, and a stitcher that has waited for a lock must see what was committed
 //! meanwhile even before its first one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
@@ -16,6 +16,8 @@ use crate::error::Error;
 /// An SPI connection; what it allocates is freed with it.
 pub struct Sql {
     read_only: bool,
+    /// The level of settings that is left with the connection; `None`: there is none yet.
+    level: Cell<Option<i32>>,
 }
 
 /// Runs statements that only read, all on the snapshot of the calling query.
@@ -26,6 +28,12 @@ pub fn reading<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
 /// Runs statements that each see what is committed by then, and what this transaction has done.
 pub fn writing<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
     connected(false, work)
+}
+
+/// The same for work that mostly runs no statement at all: its first one connects. That must be in the work itself,
+/// outside of other connections and of subtransactions: connections end in reverse order, and with theirs.
+pub fn writing_seldom<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
+    work(&Sql { read_only: false, level: Cell::new(None) })
 }
 
 /// Runs statements that only read, all on a snapshot of what is committed now, whatever the transaction's is:
@@ -46,24 +54,37 @@ pub fn reading_latest<T, E>(work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T
 }
 
 fn connected<T, E>(read_only: bool, work: impl FnOnce(&Sql) -> Result<T, E>) -> Result<T, E> {
-    // JIT pays for none of these statements, and its compiling takes longer than all of them.
-    with_settings(&[(c"jit", c"off")], || {
-        // SAFETY: SPI_finish, in Drop, belongs to it. (SPI_connect always succeeds.)
-        unsafe { pg_sys::SPI_connect() };
-        work(&Sql { read_only })
-    })
+    let sql = Sql { read_only, level: Cell::new(None) };
+    sql.connect();
+    work(&sql)
 }
 
 impl Drop for Sql {
     fn drop(&mut self) {
-        // SAFETY: pairs with SPI_connect; connections nest, and are dropped in reverse order.
-        unsafe { pg_sys::SPI_finish() };
+        if let Some(level) = self.level.get() {
+            // SAFETY: pairs with connect(); connections nest, and are dropped in reverse order.
+            unsafe { pg_sys::SPI_finish() };
+            leave_settings(level);
+        }
     }
 }
 
 impl Sql {
+    /// Connects, once.
+    fn connect(&self) {
+        if self.level.get().is_some() {
+            return;
+        }
+        // JIT pays for none of these statements, and its compiling takes longer than all of them.
+        let level = enter_settings(&[(c"jit", c"off")]);
+        // SAFETY: SPI_finish, in Drop, belongs to it. (SPI_connect always succeeds.)
+        unsafe { pg_sys::SPI_connect() };
+        self.level.set(Some(level));
+    }
+
     /// Runs a statement.
     pub fn run<'s>(&'s self, statement: &str, args: &[DatumWithOid<'_>]) -> Result<Rows<'s>, Error> {
+        self.connect();
         let statement = CString::new(statement).map_err(|_| Error::Missing("statement without NUL"))?;
         let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
         let (mut values, nulls) = datums(args);
@@ -90,11 +111,31 @@ impl Sql {
         statement: &'static str,
         args: &[DatumWithOid<'_>],
     ) -> Result<Rows<'s>, Error> {
+        self.planned(statement, args, 0)
+    }
+
+    /// The same for a statement that can only be run in one way. It is planned once; otherwise PostgreSQL plans it
+    /// anew for each call as long as that seems to be cheaper, which takes longer than such a statement does.
+    pub fn planned_once<'s>(
+        &'s self,
+        statement: &'static str,
+        args: &[DatumWithOid<'_>],
+    ) -> Result<Rows<'s>, Error> {
+        self.planned(statement, args, pg_sys::CURSOR_OPT_GENERIC_PLAN)
+    }
+
+    fn planned<'s>(
+        &'s self,
+        statement: &'static str,
+        args: &[DatumWithOid<'_>],
+        options: u32,
+    ) -> Result<Rows<'s>, Error> {
+        self.connect();
         let (mut values, nulls) = datums(args);
         // SAFETY: as in run(); a kept plan lives as long as the process, and looks at the catalog again
         // when something that it rests on has changed.
         unsafe {
-            let plan = kept_plan(statement, args)?;
+            let plan = kept_plan(statement, args, options)?;
             pg_sys::SPI_tuptable = std::ptr::null_mut();
             let status =
                 pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), self.read_only, 0);
@@ -109,6 +150,7 @@ impl Sql {
         args: &[DatumWithOid<'_>],
         visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.connect();
         let query = CString::new(query).map_err(|_| Error::Missing("query without NUL"))?;
         let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
         let (mut values, nulls) = datums(args);
@@ -137,10 +179,11 @@ impl Sql {
         args: &[DatumWithOid<'_>],
         visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.connect();
         let (mut values, nulls) = datums(args);
         // SAFETY: as in prepared().
         unsafe {
-            let plan = kept_plan(statement, args)?;
+            let plan = kept_plan(statement, args, 0)?;
             let name = std::ptr::null();
             let cursor =
                 pg_sys::SPI_cursor_open(name, plan, values.as_mut_ptr(), nulls.as_ptr(), self.read_only);
@@ -232,7 +275,11 @@ thread_local! {
 }
 
 /// The statement's plan; it is made when it is first asked for.
-fn kept_plan(statement: &'static str, args: &[DatumWithOid<'_>]) -> Result<pg_sys::SPIPlanPtr, Error> {
+fn kept_plan(
+    statement: &'static str,
+    args: &[DatumWithOid<'_>],
+    options: u32,
+) -> Result<pg_sys::SPIPlanPtr, Error> {
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(statement).copied()) {
         return Ok(plan);
     }
@@ -241,7 +288,8 @@ fn kept_plan(statement: &'static str, args: &[DatumWithOid<'_>]) -> Result<pg_sy
     // SAFETY: a C string and an array of as many types as are said; SPI_keepplan makes the plan outlive
     // the connection.
     let plan = unsafe {
-        let plan = pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr());
+        let count = types.len() as i32;
+        let plan = pg_sys::SPI_prepare_cursor(text.as_ptr(), count, types.as_mut_ptr(), options as i32);
         if plan.is_null() {
             return Err(Error::Spi(pg_sys::SPI_result));
         }
@@ -406,7 +454,15 @@ pub fn for_joins<T>(work: impl FnOnce() -> T) -> T {
 /// Runs `work` under settings, as a function's SET clauses do. An error must abort the (sub)transaction,
 /// which puts the settings back too.
 fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
-    // SAFETY: C strings, and settings that anybody may set; the level is left where it was entered.
+    let level = enter_settings(settings);
+    let done = work();
+    leave_settings(level);
+    done
+}
+
+/// Sets what anybody may set, until the level that this answers is left.
+fn enter_settings(settings: &[(&CStr, &CStr)]) -> i32 {
+    // SAFETY: C strings.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
         for (name, value) in settings {
@@ -421,8 +477,11 @@ fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T 
                 false,
             );
         }
-        let done = work();
-        pg_sys::AtEOXact_GUC(true, level);
-        done
+        level
     }
+}
+
+fn leave_settings(level: i32) {
+    // SAFETY: a level that was entered, and that nothing entered later is left of.
+    unsafe { pg_sys::AtEOXact_GUC(true, level) }
 }

@@ -193,7 +193,7 @@ fn stitch(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Resul
 fn stitch_events(sql: &Sql, project_id: i32, claim: &Claim, steps: &mut Steps) -> Result<Done, Error> {
     steps.enter("read");
     let rules = identity_rules::in_force(sql, project_id)?;
-    let events = batch::read_events(sql, &claim.rows)?;
+    let events = batch::read_events(sql, project_id, &claim.rows)?;
     steps.enter("plan");
     let batch = batch::plan(sql, project_id, &rules, &events)?;
     let graph = Graph::open(sql)?;

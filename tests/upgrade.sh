@@ -483,7 +483,26 @@ upgrade_from() {
         "$(cluster_pid) $(logged "$ended")" "$before"
 }
 
+# A session in which the library has found that the catalog is its own's, and that goes on when it no longer is.
+part_newer() {
+    printf '\n--- to a newer version than the library\n'
+    cluster_start newer "fsync = off"
+    NEW=$(sql postgres "SELECT default_version FROM pg_available_extensions WHERE name = 'journey_stitch'")
+    # What every update does at least.
+    echo "ALTER FUNCTION journey_stitch.has_graph() COST 10;" \
+        >"$("$PG_CONFIG" --sharedir)/extension/journey_stitch--$NEW--99.0.0.sql"
+    create_database newer
+    check "a session that worked before an update is refused after it" "$(psql -At -d newer -v ON_ERROR_STOP=0 -v VERBOSITY=terse 2>&1 <<SQL
+SELECT inserted FROM journey_stitch.ingest_events('{"event_type": "click"}');
+\! "$PG_BIN/psql" -X -q -d newer -c "ALTER EXTENSION journey_stitch UPDATE TO '99.0.0'"
+SELECT inserted FROM journey_stitch.ingest_events('{"event_type": "click"}');
+SQL
+    )" "1
+ERROR:  the library of journey_stitch is of version $NEW, this database's objects are of version 99.0.0"
+}
+
 private_postgres
 cp sql/journey_stitch--*.sql "$("$PG_CONFIG" --sharedir)/extension/"
-for released in 0.1.0 0.2.0 0.3.0 0.4.0; do upgrade_from "$released"; done
+for released in 0.1.0 0.2.0 0.3.0 0.4.0 0.5.0; do upgrade_from "$released"; done
+part_newer
 summary

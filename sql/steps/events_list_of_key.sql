@@ -8,7 +8,7 @@ FROM (
         SELECT journey_stitch.graph_entry_id(h.start_id) AS id
         FROM journey_graph."HAS_KEY" h
         WHERE h.end_id OPERATOR(ag_catalog.=)
-              ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'), $7)
+              journey_stitch.vertex_id('Correlation', $7)
         UNION
         SELECT c.event_id FROM journey_stitch.merge_conflicts c WHERE c.key_id = $7
         UNION

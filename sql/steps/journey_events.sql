@@ -5,7 +5,7 @@ FROM (SELECT DISTINCT h.start_id
       FROM (SELECT p.start_id
             FROM journey_graph."PART_OF" p
             WHERE p.end_id OPERATOR(ag_catalog.=)
-                  ag_catalog._graphid(journey_stitch.graph_label_id('Journey'), $1) OFFSET 0) AS p
+                  journey_stitch.vertex_id('Journey', $1) OFFSET 0) AS p
       CROSS JOIN LATERAL (SELECT h.start_id FROM journey_graph."HAS_KEY" h
                           WHERE h.end_id OPERATOR(ag_catalog.=) p.start_id OFFSET 0) AS h) AS member
 CROSS JOIN LATERAL (SELECT e.* FROM journey_stitch.events e

@@ -31,7 +31,7 @@ WITH RECURSIVE reached (journey_id, since, until) AS (
     FROM onward o
     CROSS JOIN LATERAL (SELECT p.start_id FROM journey_graph."PART_OF" p
                         WHERE p.end_id OPERATOR(ag_catalog.=)
-                              ag_catalog._graphid(journey_stitch.graph_label_id('Journey'), o.journey_id) OFFSET 0) AS p
+                              journey_stitch.vertex_id('Journey', o.journey_id) OFFSET 0) AS p
     UNION
     SELECT v.key_id
     FROM onward o
@@ -58,7 +58,7 @@ FROM (SELECT h.event_id, count(*) AS keys
       CROSS JOIN LATERAL (SELECT journey_stitch.graph_entry_id(h.start_id) AS event_id
                           FROM journey_graph."HAS_KEY" h
                           WHERE h.end_id OPERATOR(ag_catalog.=)
-                                ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'), p.key_id)
+                                journey_stitch.vertex_id('Correlation', p.key_id)
                           UNION ALL
                           SELECT c.event_id FROM journey_stitch.merge_conflicts c WHERE c.key_id = p.key_id
                           OFFSET 0) AS h
@@ -66,7 +66,7 @@ FROM (SELECT h.event_id, count(*) AS keys
 CROSS JOIN LATERAL (SELECT count(*) AS keys
                     FROM (SELECT FROM journey_graph."HAS_KEY" h
                           WHERE h.start_id OPERATOR(ag_catalog.=)
-                                ag_catalog._graphid(journey_stitch.graph_label_id('Event'), member.event_id)
+                                journey_stitch.vertex_id('Event', member.event_id)
                           UNION ALL
                           SELECT FROM journey_stitch.merge_conflicts c WHERE c.event_id = member.event_id
                           OFFSET 0) AS h) AS event

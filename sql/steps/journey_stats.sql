@@ -6,7 +6,7 @@ WITH tie AS MATERIALIZED (
     FROM (SELECT p.start_id
           FROM journey_graph."PART_OF" p
           WHERE p.end_id OPERATOR(ag_catalog.=)
-                ag_catalog._graphid(journey_stitch.graph_label_id('Journey'), $1) OFFSET 0) AS p
+                journey_stitch.vertex_id('Journey', $1) OFFSET 0) AS p
     CROSS JOIN LATERAL (SELECT k.id, k.kind FROM journey_stitch.keys k
                         WHERE k.id = journey_stitch.graph_entry_id(p.start_id) LIMIT 1) AS k
     CROSS JOIN LATERAL (SELECT h.start_id FROM journey_graph."HAS_KEY" h

@@ -4,6 +4,6 @@ SELECT DISTINCT journey_stitch.graph_entry_id(h.start_id)
 FROM unnest($1::bigint[]) AS u (journey)
 CROSS JOIN LATERAL (SELECT p.start_id FROM journey_graph."PART_OF" p
                     WHERE p.end_id OPERATOR(ag_catalog.=)
-                          ag_catalog._graphid(journey_stitch.graph_label_id('Journey'), u.journey) OFFSET 0) AS p
+                          journey_stitch.vertex_id('Journey', u.journey) OFFSET 0) AS p
 CROSS JOIN LATERAL (SELECT h.start_id FROM journey_graph."HAS_KEY" h
                     WHERE h.end_id OPERATOR(ag_catalog.=) p.start_id OFFSET 0) AS h

@@ -10,7 +10,7 @@ WITH event AS (
         -- Kept apart, so that it is a descent of the index for each range, whatever the planner thinks of them.
         SELECT * FROM journey_stitch.events e WHERE e.id >= lower(r.ids) AND e.id < upper(r.ids) ORDER BY e.id OFFSET 0
     ) AS e
-    WHERE q.id = ANY ($2)
+    WHERE q.project_id = $1 AND q.id = ANY ($2)
 ), metric AS (
     SELECT * FROM journey_stitch.metric_definitions WHERE project_id = $1
 ), 

@@ -1,11 +1,11 @@
--- The one event of queue row $1 goes to dead_letters with reason $2 and message $3, in a form that
+-- The one event of queue row $1 of project $4 goes to dead_letters with reason $2 and message $3, in a form that
 -- ingest_events() takes again.
 WITH event AS (
     SELECT e.*
     FROM journey_stitch.pending q
     CROSS JOIN unnest(q.event_ranges) AS r (ids)
     JOIN journey_stitch.events e ON e.id >= lower(r.ids) AND e.id < upper(r.ids)
-    WHERE q.id = $1
+    WHERE q.project_id = $4 AND q.id = $1
 ), correlations AS (
     SELECT jsonb_object_agg(kind, vals) AS map
     FROM (SELECT split_part(i.text, ':', 1) AS kind, jsonb_agg(substr(i.text, strpos(i.text, ':') + 1)) AS vals
@@ -24,7 +24,7 @@ WITH event AS (
                               'properties', event.properties),
            event.received_at, q.attempts
     FROM event, correlations, journey_stitch.pending q
-    WHERE q.id = $1
+    WHERE q.project_id = $4 AND q.id = $1
 ), forgotten AS (
     DELETE FROM journey_stitch.events e USING event WHERE e.id = event.id
 )

@@ -1,7 +1,7 @@
 -- Takes queue rows $1 of project $2 out, and counts: $3 events stitched in $4 batches, $5 journeys created, $6
 -- absorbed, $7 events given up, $8 seconds; and what the rows say of the calls that they came from.
 WITH done AS (
-    DELETE FROM journey_stitch.pending WHERE id = ANY ($1) RETURNING received, duplicates, rejected
+    DELETE FROM journey_stitch.pending WHERE project_id = $2 AND id = ANY ($1) RETURNING received, duplicates, rejected
 ), rejected AS (
     SELECT r.reason, sum(r.events::bigint)::bigint AS events
     FROM done CROSS JOIN jsonb_each_text(done.rejected) AS r (reason, events)

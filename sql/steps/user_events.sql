@@ -6,7 +6,7 @@ WITH key AS MATERIALIZED (
     FROM key
     CROSS JOIN LATERAL (SELECT h.start_id FROM journey_graph."HAS_KEY" h
                         WHERE h.end_id OPERATOR(ag_catalog.=)
-                              ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'), key.id) OFFSET 0) AS h
+                              journey_stitch.vertex_id('Correlation', key.id) OFFSET 0) AS h
     UNION
     SELECT c.event_id
     FROM key

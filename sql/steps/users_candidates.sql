@@ -10,7 +10,7 @@ WITH named AS MATERIALIZED (
     FROM (SELECT * FROM named WHERE named.key_id IS NOT NULL OFFSET 0) AS named
     CROSS JOIN LATERAL (SELECT h.start_id FROM journey_graph."HAS_KEY" h
                         WHERE h.end_id OPERATOR(ag_catalog.=)
-                              ag_catalog._graphid(journey_stitch.graph_label_id('Correlation'), named.key_id) OFFSET 0) AS h
+                              journey_stitch.vertex_id('Correlation', named.key_id) OFFSET 0) AS h
     UNION
     SELECT c.event_id
     FROM (SELECT * FROM named WHERE named.key_id IS NOT NULL OFFSET 0) AS named

@@ -41,7 +41,7 @@ impl Tail {
         if rows.is_empty() {
             return Ok(Tail::default());
         }
-        let events = batch::read_events(sql, &rows)?;
+        let events = batch::read_events(sql, project_id, &rows)?;
         let (members, merges) = match identity {
             Identity::User => (user_members(sql, project_id, &events)?, HashMap::new()),
             Identity::Journey => journey_members(sql, project_id, &events)?,

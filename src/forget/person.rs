@@ -78,7 +78,7 @@ impl Person {
         }
         let wanted: HashSet<(&str, &str)> =
             self.keys.iter().map(|(kind, value)| (kind.as_str(), value.as_str())).collect();
-        for event in batch::read_events(sql, &rows)? {
+        for event in batch::read_events(sql, project_id, &rows)? {
             let keys = event.identifiers().keys(rules);
             if keys.iter().any(|(kind, value)| wanted.contains(&(*kind, value.as_ref()))) {
                 self.pending.push(event);

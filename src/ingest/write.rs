@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::event::{Event, Key};
 use crate::instant;
 use crate::jsonb::{self, Jsonb};
+use crate::project;
 use crate::sql::Sql;
 use crate::table::{Column, Partitions, Row, Shape, Table};
 
@@ -57,6 +58,9 @@ pub struct Candidate<'e, 'a> {
 pub fn new_events(sql: &Sql, project_id: i32, candidates: &[Candidate<'_, '_>]) -> Result<Vec<i64>, Error> {
     if let Some(tables) = Tables::open(candidates) {
         return Ok(tables.write(project_id, candidates));
+    }
+    if let Some(last) = candidates.iter().map(|candidate| candidate.id).max() {
+        project::ensure_partition(sql, last)?;
     }
     let mut ids = Vec::with_capacity(candidates.len());
     for part in candidates.chunks(STATEMENT_EVENTS) {

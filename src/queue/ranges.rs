@@ -2,12 +2,18 @@
 //! calls have drawn in between must stay out of the ranges; ids that this call drew for what turned out
 //! to be duplicates may stay in, because no event has them.
 
-use std::fmt::Write;
+/// What a queue row says of its events.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Ids, each from the first to before the second; ascending, with ids between them that are others'.
+    pub ranges: Vec<(i64, i64)>,
+    pub events: i32,
+}
 
-/// Queue rows of at most `size` events each, as the text of an `int8multirange` and the number of events.
+/// Queue rows of at most `size` events each.
 ///
 /// `drawn`: the ids that the call drew, ascending. `inserted`: whether an id has an event.
-pub fn rows(drawn: &[i64], inserted: impl Fn(i64) -> bool, size: usize) -> Vec<(String, i32)> {
+pub fn rows(drawn: &[i64], inserted: impl Fn(i64) -> bool, size: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = Row::default();
     for &id in drawn {
@@ -18,12 +24,6 @@ pub fn rows(drawn: &[i64], inserted: impl Fn(i64) -> bool, size: usize) -> Vec<(
     }
     row.finish(&mut rows);
     rows
-}
-
-#[derive(Default)]
-struct Row {
-    ranges: Vec<(i64, i64)>,
-    events: i32,
 }
 
 impl Row {
@@ -37,16 +37,17 @@ impl Row {
         self.events += i32::from(is_event);
     }
 
-    fn finish(&mut self, rows: &mut Vec<(String, i32)>) {
-        let Row { ranges, events } = std::mem::take(self);
-        if events > 0 {
-            let mut text = String::from("{");
-            for (i, (from, until)) in ranges.iter().enumerate() {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{}[{from},{until})", if i == 0 { "" } else { "," });
-            }
-            text.push('}');
-            rows.push((text, events));
+    fn finish(&mut self, rows: &mut Vec<Row>) {
+        let row = std::mem::take(self);
+        if row.events > 0 {
+            rows.push(row);
         }
+    }
+
+    /// The ranges as the text of an `int8multirange`.
+    pub fn text(&self) -> String {
+        let ranges: Vec<String> =
+            self.ranges.iter().map(|(from, until)| format!("[{from},{until})")).collect();
+        format!("{{{}}}", ranges.join(","))
     }
 }

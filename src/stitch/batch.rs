@@ -36,8 +36,8 @@ pub struct QueuedEvent {
 }
 
 /// The events of queue rows, in the order in which they are stitched: of time, then of event_id.
-pub fn read_events(sql: &Sql, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Error> {
-    let args: [DatumWithOid; 1] = [queue_rows.to_vec().into()];
+pub fn read_events(sql: &Sql, project_id: i32, queue_rows: &[i64]) -> Result<Vec<QueuedEvent>, Error> {
+    let args: [DatumWithOid; 2] = [queue_rows.to_vec().into(), project_id.into()];
     let mut events = Vec::new();
     sql.each_prepared(include_str!("../../sql/steps/stitch_events.sql"), &args, |row| {
         let (amount, duration) = (row.nullable(8)?, row.nullable(9)?);

@@ -250,6 +250,7 @@ FROM (VALUES
     ('journey_drawing(bigint,text)', 'nobody', true, $$journey_drawing(1, 'json')$$),
     ('graph_entry_id(ag_catalog.graphid)', 'nobody', true, $$graph_entry_id(ag_catalog._graphid(1, 1))$$),
     ('graph_label_id(text)', 'nobody', true, $$graph_label_id('Event')$$),
+    ('vertex_id(text,bigint)', 'nobody', true, $$vertex_id('Event', 1)$$),
     ('has_graph()', 'nobody', true, $$has_graph()$$),
     ('journey_of_entry(bigint)', 'nobody', true, $$journey_of_entry(1)$$),
     ('keep_private(regclass)', 'nobody', true, $$keep_private('journey_stitch.state')$$),

@@ -74,7 +74,7 @@ fn events(
     ids.sort_unstable();
     ids.dedup();
     let args: [DatumWithOid; 2] = [ids.into(), filter.into()];
-    let rows = sql.prepared(include_str!("../../../sql/steps/session_events.sql"), &args)?;
+    let rows = sql.planned_once(include_str!("../../../sql/steps/session_events.sql"), &args)?;
     rows.map(|row| Ok((to_unix_micros(row.get(1)?), row.get(2)?))).collect()
 }
 
@@ -105,7 +105,7 @@ fn member_events(sql: &Sql, project_id: i32, id: &str) -> Result<Vec<i64>, Error
     let journeys = tail.joined(journey);
     let present = tail.survivor(journey);
     let mut ids = batch::ids(
-        sql.prepared(include_str!("../../../sql/steps/journeys_events.sql"), &[journeys.into()])?,
+        sql.planned_once(include_str!("../../../sql/steps/journeys_events.sql"), &[journeys.into()])?,
     )?;
     ids.extend(
         tail.activity.iter().filter(|activity| activity.member == Some(present)).map(|activity| activity.id),

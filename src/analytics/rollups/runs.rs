@@ -77,7 +77,7 @@ impl Writer<'_> {
             bound(|ids| ids.keys().max()).into(),
         ];
         let (mut rewritten, mut emptied) = (Vec::new(), Vec::new());
-        for row in self.sql.prepared(include_str!("../../../sql/steps/timeline_find.sql"), &args)? {
+        for row in self.sql.planned_once(include_str!("../../../sql/steps/timeline_find.sql"), &args)? {
             pgrx::check_for_interrupts!();
             let n = ordinal(&row)?;
             let mut run = run_of_row(&row, days[n])?;
