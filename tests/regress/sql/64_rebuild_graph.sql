@@ -251,6 +251,21 @@ SELECT inserted FROM journey_stitch.ingest_events('{"id": "1", "type": "view", "
 SELECT events, remaining FROM journey_stitch.stitch_pending();
 SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
 
+-- Labels that get other numbers than those that this session knows.
+SELECT count(*) FROM journey_stitch.get_journey('1');
+SET client_min_messages = warning;
+SELECT ag_catalog.drop_graph('journey_graph', true);
+SELECT ag_catalog.create_graph('journey_graph');
+SELECT ag_catalog.create_vlabel('journey_graph', 'Journey');
+SELECT ag_catalog.create_vlabel('journey_graph', 'Event');
+SELECT ag_catalog.create_vlabel('journey_graph', 'Correlation');
+SELECT ag_catalog.create_elabel('journey_graph', 'PART_OF');
+SELECT ag_catalog.create_elabel('journey_graph', 'HAS_KEY');
+RESET client_min_messages;
+SELECT sum(entries) AS entries FROM journey_stitch.rebuild_graph();
+SELECT count(*) FROM journey_stitch.get_journey('1');
+SELECT * FROM journey_stitch.verify() WHERE violations <> 0;
+
 -- A graph of that name that is somebody else's, where there is no journey, is left alone.
 SELECT journey_stitch.clean();
 SET client_min_messages = warning;
